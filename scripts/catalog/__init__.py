@@ -1,0 +1,1 @@
+"""The Python behind the verbs in scripts/."""

@@ -1,0 +1,1 @@
+"""The local engine: reads, checks and runs Tekton documents without a cluster."""
