@@ -1,0 +1,44 @@
+"""``./scripts/lock``: writes every lock file anew, with hashes, for all Pythons and platforms, without index addresses.
+
+All programs are resolved together first (tools.lock), then each by itself within that: what train and server share has
+one version everywhere.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from catalog.environments import REQUIREMENTS, ROOT, make_uv, program_names, third_party, uv
+
+OPTIONS = ("--quiet", "--universal", "--python-version", "3.11", "--fork-strategy", "fewest", "--generate-hashes",
+           "--no-header", "--no-annotate", "--upgrade")  # fmt: skip
+
+
+def _compile(requirements: list[str], lock: Path, constraints: Path | None = None) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".in") as source:
+        source.write("\n".join(requirements) + "\n")
+        source.flush()
+        within = ("--constraints", str(constraints)) if constraints else ()
+        uv("pip", "compile", *OPTIONS, *within, "--output-file", lock, source.name, quiet=True)
+    print(f"{lock.relative_to(ROOT)}: {sum('==' in line for line in lock.read_text().splitlines())} packages", flush=True)
+
+
+def _lines(name: str) -> list[str]:
+    text = (REQUIREMENTS / f"{name}.in").read_text()
+    return [line.split("#")[0].strip() for line in text.splitlines() if line.split("#")[0].strip()]
+
+
+def main(argv: list[str]) -> int:  # noqa: ARG001
+    make_uv()
+    images = ROOT / "images"
+    taskkit = list(third_party(images / "taskkit"))
+    wanted = {name: [*taskkit, *third_party(images / name)] for name in program_names()}
+    everything = [*_lines("bootstrap"), *_lines("engine"), *_lines("tools"), *(one for some in wanted.values() for one in some)]
+    tools = REQUIREMENTS / "tools.lock"
+    _compile(everything, tools)
+    _compile(_lines("bootstrap"), REQUIREMENTS / "bootstrap.lock", tools)
+    _compile([*_lines("engine"), *taskkit], REQUIREMENTS / "engine.lock", tools)
+    for name, requirements in wanted.items():
+        _compile(requirements, images / name / "requirements.lock", tools)
+    return 0
