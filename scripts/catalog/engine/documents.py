@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from catalog.engine import yamlreader
+from catalog.engine import schema, yamlreader
 from catalog.engine.findings import Finding, Level, Position
 
 _STEP = re.compile(r'\.?([^.\[\]"]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
@@ -57,8 +57,9 @@ def field_path(text: str) -> FieldPath:
 class Document:
     """One YAML document.
 
-    ``body`` holds plain Python values, read as kubectl reads them; values of params, which Tekton takes as strings by
-    value, are strings already. ``name`` is empty where the name is left to be generated.
+    ``body`` holds plain Python values, read as kubectl reads them. In Tekton's documents empty (null) fields are gone
+    and values of params and results are what Tekton makes of them: a string, a list or a dict of strings.
+    ``name`` is empty where the name is left to be generated.
     """
 
     kind: str
@@ -213,11 +214,13 @@ def _documents(path: Path, text: str, named: bool, findings: list[Finding]) -> I
 def _document(path: Path, node: yaml.nodes.Node, body: dict[str, Any]) -> Document:
     metadata = body.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
+    kind = str(body.get("kind") or "")
+    api_version = str(body.get("apiVersion") or "")
     return Document(
-        kind=str(body.get("kind") or ""),
+        kind=kind,
         name=name if isinstance(name, str) else "",
-        api_version=str(body.get("apiVersion") or ""),
-        body=body,
+        api_version=api_version,
+        body=schema.stored(body, kind) if schema.VERSIONS.get(kind) == api_version else body,
         path=path,
         marks=node,
     )

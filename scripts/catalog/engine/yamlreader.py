@@ -11,7 +11,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -36,7 +36,7 @@ _BASES = (("hex", 16), ("bin", 2), ("oct", 8), ("dec", 10))
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Marks plain scalars with a tag of our own, so that explicit tags and quotes stay distinguishable."""
 
-    yaml_implicit_resolvers: dict[str | None, Any] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str | None, Any]] = {}
 
 
 _Loader.add_implicit_resolver(_PLAIN, re.compile(".*", re.DOTALL), None)
