@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:  # noqa: ARG001
     images = ROOT / "images"
     taskkit = list(third_party(images / "taskkit"))
     wanted = {name: [*taskkit, *third_party(images / name)] for name in program_names()}
-    everything = [*_lines("bootstrap"), *_lines("engine"), *_lines("tools"), *(one for some in wanted.values() for one in some)]
+    everything = [*_lines("bootstrap"), *_lines("engine"), *_lines("tools"), *taskkit, *(one for some in wanted.values() for one in some)]
     tools = REQUIREMENTS / "tools.lock"
     _compile(everything, tools)
     _compile(_lines("bootstrap"), REQUIREMENTS / "bootstrap.lock", tools)
