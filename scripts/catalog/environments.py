@@ -66,7 +66,10 @@ def specs() -> dict[str, EnvironmentSpec]:
     every_project = (taskkit, *(ROOT / "images" / name for name in programs))
     return {
         "engine": EnvironmentSpec("engine", REQUIREMENTS / "engine.lock", (taskkit,)),
-        **{name: EnvironmentSpec(name, ROOT / "images" / name / "requirements.lock", projects[name]) for name in programs},
+        **{
+            name: EnvironmentSpec(name, ROOT / "images" / name / "requirements.lock", projects[name])
+            for name in programs
+        },
         "tools": EnvironmentSpec("tools", REQUIREMENTS / "tools.lock", every_project),
     }
 
@@ -94,7 +97,8 @@ def package_index() -> dict[str, str]:
 
 
 def _uv_environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")}
+    left_out = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"}
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return {"UV_PYTHON_DOWNLOADS": "never", "UV_HTTP_TIMEOUT": "180", **package_index(), **kept}
 
 
@@ -113,10 +117,10 @@ def make_uv() -> None:
     if UV.exists() and stamp.is_file() and stamp.read_text() == made_of:
         return
     print("environment uv: the installer", flush=True)
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", VENVS / "uv"], check=False, capture_output=True, text=True)
+    made = subprocess.run([sys.executable, "-m", "venv", "--clear", VENVS / "uv"], check=False, capture_output=True)
     if made.returncode:
         raise SetupError("python3 -m venv failed; on Debian and Ubuntu install the package python3-venv")
-    pip = [VENVS / "uv" / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    pip = [str(VENVS / "uv" / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     installed = subprocess.run([*pip, "--require-hashes", "-r", lock], check=False)
     if installed.returncode:
         raise SetupError("pip could not install the installer; are the package index and its certificate configured?")

@@ -21,7 +21,8 @@ def _compile(requirements: list[str], lock: Path, constraints: Path | None = Non
         source.flush()
         within = ("--constraints", str(constraints)) if constraints else ()
         uv("pip", "compile", *OPTIONS, *within, "--output-file", lock, source.name, quiet=True)
-    print(f"{lock.relative_to(ROOT)}: {sum('==' in line for line in lock.read_text().splitlines())} packages", flush=True)
+    packages = sum("==" in line for line in lock.read_text().splitlines())
+    print(f"{lock.relative_to(ROOT)}: {packages} packages", flush=True)
 
 
 def _lines(name: str) -> list[str]:
@@ -34,7 +35,8 @@ def main(argv: list[str]) -> int:  # noqa: ARG001
     images = ROOT / "images"
     taskkit = list(third_party(images / "taskkit"))
     wanted = {name: [*taskkit, *third_party(images / name)] for name in program_names()}
-    everything = [*_lines("bootstrap"), *_lines("engine"), *_lines("tools"), *taskkit, *(one for some in wanted.values() for one in some)]
+    ours = [requirement for requirements in wanted.values() for requirement in requirements]
+    everything = [*_lines("bootstrap"), *_lines("engine"), *_lines("tools"), *taskkit, *ours]
     tools = REQUIREMENTS / "tools.lock"
     _compile(everything, tools)
     _compile(_lines("bootstrap"), REQUIREMENTS / "bootstrap.lock", tools)

@@ -6,15 +6,16 @@ import argparse
 import sys
 import time
 
-from catalog.environments import OLDEST_PYTHON, SetupError, make, specs
+from catalog.environments import OLDEST_PYTHON, SetupError, make, program_names, specs
 
 
 def main(argv: list[str]) -> int:
     every = specs()
     parser = argparse.ArgumentParser(prog="./scripts/setup", description=__doc__)
     parser.add_argument("environments", nargs="*", metavar="ENVIRONMENT",
-                        help=f"one or more of: {', '.join(every)} (default: all)")  # fmt: skip
-    names = parser.parse_args(argv).environments or list(every)
+                        help=f"one or more of: {', '.join(every)}, programs (default: all)")  # fmt: skip
+    asked = parser.parse_args(argv).environments or list(every)
+    names = [name for one in asked for name in (program_names() if one == "programs" else (one,))]
     if unknown := [name for name in names if name not in every]:
         print(f"setup: error: there is no environment '{unknown[0]}'; there are: {', '.join(every)}", file=sys.stderr)
         return 2

@@ -4,6 +4,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from taskkit.canonical import canonical_json, digest_of, hash_stream
 
 documents = st.recursive(

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from taskkit.command_line import Arguments, Option, Outcome, Program, Result, parse, run
 from taskkit.errors import TaskError, UsageError
 

@@ -1,6 +1,7 @@
 import os
 
 import pytest
+
 from taskkit.confined_paths import confined
 from taskkit.errors import UsageError
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from taskkit.estimator_io import estimator_input, first_difference, json_values
 from taskkit.model_signature import Column, GoldenRows, Outputs, Signature
 
@@ -16,15 +17,17 @@ def signature(container, *columns):
 
 
 def test_a_frame_is_rebuilt_with_its_dtypes_and_missing_values():
-    wanted = pd.DataFrame({
-        "n": [1.5, np.nan],
-        "i": [1, 2],
-        "b": [True, False],
-        "s": pd.Series(["a", None], dtype="str"),
-        "o": pd.Series(["a", np.nan], dtype="object"),
-        "c": pd.Categorical(["x", None], categories=["x", "y"]),
-        "d": pd.to_datetime(pd.Series(["2024-01-02T03:04:05", None])),
-    })
+    wanted = pd.DataFrame(
+        {
+            "n": [1.5, np.nan],
+            "i": [1, 2],
+            "b": [True, False],
+            "s": pd.Series(["a", None], dtype="str"),
+            "o": pd.Series(["a", np.nan], dtype="object"),
+            "c": pd.Categorical(["x", None], categories=["x", "y"]),
+            "d": pd.to_datetime(pd.Series(["2024-01-02T03:04:05", None])),
+        }
+    )
     columns = (
         Column("n", "float64", "number", nullable=True),
         Column("i", "int64", "integer", nullable=False),
@@ -45,7 +48,9 @@ def test_a_frame_may_hold_a_column_name_twice_and_no_rows():
 
 
 def test_texts_become_a_series_of_as_many_rows():
-    series = estimator_input(signature("series", Column("text", "str", "string", nullable=False)), [("a",), ("b",), ("c",)])
+    series = estimator_input(
+        signature("series", Column("text", "str", "string", nullable=False)), [("a",), ("b",), ("c",)]
+    )
     assert isinstance(series, pd.Series)
     assert (series.name, series.tolist()) == ("text", ["a", "b", "c"])
 

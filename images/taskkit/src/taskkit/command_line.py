@@ -154,11 +154,11 @@ def parse(program: Program, argv: Sequence[str]) -> Arguments:
             values = given[option.name.replace("-", "_")]
             arrays[option.name] = tuple(option.default) if values is None else tuple(values)
         else:
-            strings[option.name] = _string(program, option, given[option.name.replace("-", "_")])
+            strings[option.name] = _string(option, given[option.name.replace("-", "_")])
     return Arguments(strings, arrays, _result_files(program, given.get("result") or ()))
 
 
-def _string(program: Program, option: Option, value: str | None) -> str:
+def _string(option: Option, value: str | None) -> str:
     if value is None or (value == "" and not option.allows_empty):
         if option.required:
             raise UsageError(f"--{option.name} is required", f"it is: {option.help}")
@@ -220,7 +220,7 @@ def run(program: Program, work: Callable[[Arguments], Outcome], argv: Sequence[s
     except KeyboardInterrupt:
         say_error(program, "interrupted")
         return 130
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the one place where faults become an exit code
         if debug:
             traceback.print_exc()
         detail = " ".join(str(error).split())

@@ -14,7 +14,9 @@ def confined(root: Path, given: str, what: str) -> Path:
     Raises UsageError where the path is empty or absolute outside root, or leaves root by ``..`` or by a link.
     """
     if not given or "\0" in given:
-        raise UsageError(f"{what} is empty" if not given else f"{what} holds a null byte", "give a path in the workspace")
+        raise UsageError(
+            f"{what} is empty" if not given else f"{what} holds a null byte", "give a path in the workspace"
+        )
     root = root.resolve()
     path = Path(os.path.realpath(root / given))
     if path != root and root not in path.parents:

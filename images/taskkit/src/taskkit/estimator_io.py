@@ -43,7 +43,7 @@ def _series(column: Column, values: Sequence[Label | None]) -> Any:
     import pandas as pd
 
     if column.kind == "datetime":
-        return pd.to_datetime(pd.Series(values, dtype="str"), format="ISO8601").astype(column.dtype)  # type: ignore[call-overload]
+        return pd.to_datetime(pd.Series(values, dtype="str"), format="ISO8601").astype(column.dtype)
     if column.dtype == "category":
         return pd.Series(pd.Categorical(values, categories=column.categories))
     if column.dtype == "object":
@@ -92,7 +92,7 @@ def json_value(value: Any) -> Any:
         return None if text == "NaT" else text
     if hasattr(value, "item"):
         return json_value(value.item())
-    return None if value != value else str(value)
+    return str(value)
 
 
 def answers(estimator: Any, rows_in: Any, *, probabilities: bool) -> tuple[list[Any], list[Any] | None]:

@@ -78,4 +78,6 @@ def parse_report(content: bytes, where: str) -> GateReport:
     try:
         return msgspec.json.decode(content, type=GateReport)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TaskError(f"{where} is not a gate report ({error})", "it must be the one that metric-gate wrote") from error
+        raise TaskError(
+            f"{where} is not a gate report ({error})", "it must be the one that metric-gate wrote"
+        ) from error

@@ -71,7 +71,9 @@ def verify(directory: Path, model_digest: str | None = None) -> tuple[ModelManif
     present = set(files_below(directory)) - {MANIFEST}
     for name, entry in sorted(manifest.files.items()):
         if not relative_name(name):
-            raise IntegrityError(f"{directory / MANIFEST} lists '{name}', which is not a plain relative path", "train again")
+            raise IntegrityError(
+                f"{directory / MANIFEST} lists '{name}', which is not a plain relative path", "train again"
+            )
         if name not in present:
             raise IntegrityError(f"{directory / name} is missing, but {MANIFEST} lists it", "train again")
         sha256, size = hash_file(directory / name)
