@@ -1,3 +1,4 @@
+import errno
 import os
 
 import pytest
@@ -121,8 +122,8 @@ def test_after_an_error_the_old_directory_is_untouched(tmp_path):
     target = tmp_path / "model"
     target.mkdir()
     (target / "old").write_text("old")
-    with pytest.raises(IndexError), replacing(target) as fresh:
-        (fresh / "new").write_text([][0])
+    with pytest.raises(FileNotFoundError), replacing(target) as fresh:
+        (fresh / "absent").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert list(files_below(target)) == ["old"]
 
@@ -139,3 +140,11 @@ def test_a_folder_that_cannot_be_written_is_named_with_its_owner(tmp_path):
     blocker.write_text("")
     with pytest.raises(TaskError, match=r"can't write .*/file"), replacing(blocker / "model"):
         pass
+
+
+def test_a_full_volume_is_named_as_such(tmp_path):
+    with (
+        pytest.raises(TaskError, match=r"No space left on device\); make room on the volume"),
+        replacing(tmp_path / "model"),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -110,6 +111,8 @@ def replacing(directory: Path) -> Iterator[Path]:
         os.replace(fresh, directory)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
+        if error.errno not in _WRITE_ERRORS:
+            raise
         raise _not_writable(parent, error) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -121,9 +124,14 @@ def _remove_leftovers(parent: Path, name: str) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
+_SPACE_ERRORS = {errno.ENOSPC, errno.EDQUOT}
+_WRITE_ERRORS = _SPACE_ERRORS | {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
+
+
 def _not_writable(directory: Path, error: OSError) -> TaskError:
     where = error.filename or directory
-    return TaskError(f"can't write {where} ({error.strerror})", ownership_hint(directory))
+    remedy = "make room on the volume" if error.errno in _SPACE_ERRORS else ownership_hint(directory)
+    return TaskError(f"can't write {where} ({error.strerror})", remedy)
 
 
 def ownership_hint(directory: Path) -> str:
