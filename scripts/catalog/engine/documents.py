@@ -137,10 +137,16 @@ class Documents:
     def of_kind(self, *kinds: str) -> tuple[Document, ...]:
         return tuple(document for document in self.all if document.kind in kinds)
 
-    def find(self, kind: str, name: str) -> Document | None:
-        """The document of that kind and name; of several the last one, as with ``kubectl apply``."""
+    def find(self, kind: str, name: str, near: Path | None = None) -> Document | None:
+        """The document of that kind and name.
+
+        Of several (versions of a task, helpers of different tests) the one whose file is nearest to the file that asks;
+        among equals the last one, as with ``kubectl apply``.
+        """
         found = self._by_name.get((kind, name))
-        return found[-1] if found else None
+        if not found:
+            return None
+        return max(reversed(found), key=lambda document: _shared(document.path, near)) if near else found[-1]
 
     def names(self, kind: str) -> list[str]:
         return sorted({document.name for document in self.all if document.kind == kind and document.name})
@@ -158,6 +164,16 @@ class Documents:
             if (text := _text(path, findings)) is not None:
                 documents += _documents(path, text, named, findings)
         return cls(tuple(documents)), findings
+
+
+def _shared(one: Path, other: Path) -> int:
+    """How many leading parts two paths have in common."""
+    count = 0
+    for ours, theirs in zip(one.absolute().parts, other.absolute().parts, strict=False):
+        if ours != theirs:
+            break
+        count += 1
+    return count
 
 
 def _files(paths: Iterable[str | Path]) -> Iterator[tuple[Path, bool]]:
@@ -220,7 +236,7 @@ def _document(path: Path, node: yaml.nodes.Node, body: dict[str, Any]) -> Docume
         kind=kind,
         name=name if isinstance(name, str) else "",
         api_version=api_version,
-        body=schema.stored(body, kind) if schema.VERSIONS.get(kind) == api_version else body,
+        body=schema.stored(body, kind) if api_version in schema.VERSIONS.get(kind, ()) else body,
         path=path,
         marks=node,
     )

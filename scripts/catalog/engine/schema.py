@@ -19,13 +19,13 @@ from catalog.engine.yamlreader import json_text
 FieldPath = tuple[str | int, ...]
 
 VERSIONS = {
-    "Task": "tekton.dev/v1",
-    "TaskRun": "tekton.dev/v1",
-    "Pipeline": "tekton.dev/v1",
-    "PipelineRun": "tekton.dev/v1",
-    "StepAction": "tekton.dev/v1beta1",
+    "Task": ("tekton.dev/v1",),
+    "TaskRun": ("tekton.dev/v1",),
+    "Pipeline": ("tekton.dev/v1",),
+    "PipelineRun": ("tekton.dev/v1",),
+    "StepAction": ("tekton.dev/v1beta1", "tekton.dev/v1alpha1"),
 }
-"""The kinds known here, each with the one version of it that is read."""
+"""The kinds known here, each with the versions of it that are read."""
 
 _FIELD = re.compile(r"(?P<name>\w+)(?P<required>!?)(?::(?P<type>\S+))?")
 _WORDS = {"text": "text", "int": "a whole number", "bool": "true or false", "quantity": "a number or text"}
