@@ -15,8 +15,8 @@ TaskRun: apiVersion! kind! metadata!:ObjectMeta spec!:TaskRunSpec status:any
 Pipeline: apiVersion! kind! metadata!:ObjectMeta spec!:PipelineSpec status:any
 PipelineRun: apiVersion! kind! metadata!:ObjectMeta spec!:PipelineRunSpec status:any
 StepAction: apiVersion! kind! metadata!:ObjectMeta spec!:StepActionSpec status:any
-ObjectMeta: name generateName namespace labels:{text} annotations:{text} finalizers:[text] ownerReferences:any
- uid resourceVersion creationTimestamp generation:int deletionTimestamp deletionGracePeriodSeconds:int managedFields:any
+ObjectMeta: name generateName namespace labels:{text} annotations:{text} finalizers:[text] ownerReferences:any uid
+ resourceVersion creationTimestamp generation:int deletionTimestamp deletionGracePeriodSeconds:int managedFields:any
  selfLink
 """
 
@@ -30,17 +30,18 @@ StepResult: name! type description properties:{PropertySpec}
 WorkspaceDeclaration: name! description mountPath readOnly:bool optional:bool
 WorkspaceUsage: name! mountPath
 Step: name displayName image command:[text] args:[text] script workingDir env:[EnvVar] envFrom:[EnvFrom] onError
- timeout:duration params:[Param] ref:StepRef results:[StepResult] when:[When] workspaces:[WorkspaceUsage] volumeMounts:[VolumeMount]
- volumeDevices:[VolumeDevice] stdoutConfig:StepOutput stderrConfig:StepOutput imagePullPolicy
- securityContext:SecurityContext computeResources:Resources
+ timeout:duration params:[Param] ref:StepRef results:[StepResult] when:[When] workspaces:[WorkspaceUsage]
+ volumeMounts:[VolumeMount] volumeDevices:[VolumeDevice] stdoutConfig:StepOutput stderrConfig:StepOutput
+ imagePullPolicy securityContext:SecurityContext computeResources:Resources
 StepTemplate: image command:[text] args:[text] workingDir env:[EnvVar] envFrom:[EnvFrom] volumeMounts:[VolumeMount]
  volumeDevices:[VolumeDevice] imagePullPolicy securityContext:SecurityContext computeResources:Resources
 StepOutput: path
 StepRef: name resolver params:[Param]
 Sidecar: name image command:[text] args:[text] script workingDir env:[EnvVar] envFrom:[EnvFrom]
  workspaces:[WorkspaceUsage] volumeMounts:[VolumeMount] volumeDevices:[VolumeDevice] imagePullPolicy
- securityContext:SecurityContext computeResources:Resources lifecycle:Lifecycle livenessProbe:Probe readinessProbe:Probe startupProbe:Probe
- ports:[ContainerPort] restartPolicy stdin:bool stdinOnce:bool tty:bool terminationMessagePath terminationMessagePolicy
+ securityContext:SecurityContext computeResources:Resources lifecycle:Lifecycle livenessProbe:Probe
+ readinessProbe:Probe startupProbe:Probe ports:[ContainerPort] restartPolicy stdin:bool stdinOnce:bool tty:bool
+ terminationMessagePath terminationMessagePolicy
 StepActionSpec: description image! command:[text] args:[text] script workingDir env:[EnvVar] params:[ParamSpec]
  results:[StepResult] securityContext:SecurityContext volumeMounts:[VolumeMount]
 Param: name! value!:value
@@ -49,9 +50,9 @@ When: input operator values:[text] cel
 
 RUNS = """
 TaskRef: name kind apiVersion resolver params:[Param]
-TaskRunSpec: params:[Param] taskRef:TaskRef taskSpec:TaskSpec workspaces:[WorkspaceBinding] timeout:duration retries:int
- serviceAccountName status statusMessage podTemplate:PodTemplate computeResources:Resources stepSpecs:[ContainerSpec]
- sidecarSpecs:[ContainerSpec] debug:Debug managedBy
+TaskRunSpec: params:[Param] taskRef:TaskRef taskSpec:TaskSpec workspaces:[WorkspaceBinding] timeout:duration
+ retries:int serviceAccountName status statusMessage podTemplate:PodTemplate computeResources:Resources
+ stepSpecs:[ContainerSpec] sidecarSpecs:[ContainerSpec] debug:Debug managedBy
 ContainerSpec: name! computeResources:Resources
 Debug: breakpoints:Breakpoints
 Breakpoints: onFailure beforeSteps:[text]
@@ -78,10 +79,10 @@ Timeouts: pipeline:duration tasks:duration finally:duration
 TaskRunTemplate: podTemplate:PodTemplate serviceAccountName
 PipelineTaskRunSpec: pipelineTaskName serviceAccountName podTemplate:PodTemplate computeResources:Resources
  metadata:PipelineTaskMetadata stepSpecs:[ContainerSpec] sidecarSpecs:[ContainerSpec] timeout:duration
-PodTemplate: affinity:any automountServiceAccountToken:bool dnsConfig:any dnsPolicy enableServiceLinks:bool env:[EnvVar]
- hostAliases:any hostNetwork:bool hostUsers:bool imagePullSecrets:[NamedObject] nodeSelector:{text} priorityClassName
- runtimeClassName schedulerName securityContext:PodSecurityContext tolerations:any topologySpreadConstraints:any
- volumes:[Volume]
+PodTemplate: affinity:any automountServiceAccountToken:bool dnsConfig:any dnsPolicy enableServiceLinks:bool
+ env:[EnvVar] hostAliases:any hostNetwork:bool hostUsers:bool imagePullSecrets:[NamedObject] nodeSelector:{text}
+ priorityClassName runtimeClassName schedulerName securityContext:PodSecurityContext tolerations:any
+ topologySpreadConstraints:any volumes:[Volume]
 """
 
 PODS = """

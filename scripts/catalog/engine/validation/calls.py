@@ -63,7 +63,7 @@ def check_pipeline_run(sheet: Sheet, spec: Part, known: Known) -> None:
             message = f"{callee.title} has no task {name!r}"
             sheet.error("unknown-task", override.at("pipelineTaskName"), message, unknown(name, tasks))
     if callee.inline:
-        check_pipeline(sheet, callee.spec, documents, _run_workspaces(spec))
+        check_pipeline(sheet, callee.spec, known, _run_workspaces(spec))
     else:
         _check_bound_in_tasks(sheet, spec, callee, known)
 

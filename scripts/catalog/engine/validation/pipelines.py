@@ -236,7 +236,7 @@ def _check_inline_task(
         refusing = own_scope(spec, scope)
     elif not refusing:
         refusing = _everything_used(spec, reaching)
-    setting = Setting(refusing, reaching, workspaces, _CONTEXT, in_pipeline=True)
+    setting = Setting(refusing, reaching, workspaces, context=_CONTEXT, in_pipeline=True)
     check_task_spec(sheet, spec, setting)
 
 

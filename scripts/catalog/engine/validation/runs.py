@@ -34,7 +34,8 @@ def check_task_run(sheet: Sheet, spec: Part) -> None:
         inner = spec.part("taskSpec")
         scope = _combined(params, inner)
         workspaces = frozenset(one.text("name") for one in spec.parts("workspaces"))
-        check_task_spec(sheet, inner, Setting(scope, scope, workspaces))
+        volumes = frozenset(one.text("name") for one in spec.part("podTemplate").parts("volumes"))
+        check_task_spec(sheet, inner, Setting(scope, scope, workspaces, volumes))
     _check_status(sheet, spec, ("TaskRunCancelled", "TaskRunPending"))
     if spec.text("statusMessage") and not spec.text("status"):
         sheet.error("status", spec.at("statusMessage"), "'statusMessage' needs 'status'", "remove it")

@@ -39,6 +39,7 @@ class Setting:
     refusing: Scope | None = None
     reaching: Scope | None = None
     workspaces: frozenset[str] = frozenset()
+    volumes: frozenset[str] = frozenset()
     context: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: uses.TASK_CONTEXT)
     in_pipeline: bool = False
 
@@ -49,7 +50,7 @@ def check_task_spec(sheet: Sheet, spec: Part, setting: Setting) -> None:
     _check_result_values(sheet, spec)
     check_steps(sheet, spec)
     _check_sidecars(sheet, spec)
-    _check_volumes(sheet, spec)
+    _check_volumes(sheet, spec, setting)
     _check_workspaces(sheet, spec)
     _check_params_used(sheet, spec, setting)
     _check_other_variables(sheet, spec, setting)
@@ -185,12 +186,12 @@ def _check_sidecars(sheet: Sheet, spec: Part) -> None:
             sheet.error("script-and-command", sidecar.at("script"), message, "remove one")
 
 
-def _check_volumes(sheet: Sheet, spec: Part) -> None:
+def _check_volumes(sheet: Sheet, spec: Part, setting: Setting) -> None:
     volumes = spec.parts("volumes")
     for again, _ in duplicates(volumes):
         message = f"two volumes are called {again.text('name')!r}"
         sheet.error("duplicate-name", again.at("name"), message, "rename one")
-    known = {volume.text("name") for volume in volumes}
+    known = {volume.text("name") for volume in volumes} | setting.volumes
     for holder in (spec.part("stepTemplate"), *spec.parts("steps"), *spec.parts("sidecars")):
         for mount in holder.parts("volumeMounts"):
             name = mount.text("name")
