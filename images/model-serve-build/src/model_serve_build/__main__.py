@@ -1,0 +1,5 @@
+import sys
+
+from model_serve_build.command import main
+
+sys.exit(main())

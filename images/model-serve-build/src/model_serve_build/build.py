@@ -1,0 +1,114 @@
+"""The steps of a build, in order: approval, files, pickles, base, layers, image, destination."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_serve_build.approval import ApprovedModel, approved_model
+from model_serve_build.compatibility import base_facts, check_base
+from model_serve_build.contents import APP, ModelLayer, model_layers
+from model_serve_build.destination import default_model_name, destination
+from model_serve_build.labels import environment, image_annotations
+from taskkit.confined_paths import confined
+from taskkit.errors import TaskError
+from taskkit.oci.documents import Platform
+from taskkit.oci.images import Addition, Base, Image, append, read_base, scratch
+from taskkit.oci.layout import Layout
+from taskkit.oci.publishing import OnExistingTag, Published, write_to_layout
+from taskkit.oci.references import LayoutReference, Reference, parse_reference
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """The program's options; paths are relative to ``workspace`` and confined to it."""
+
+    workspace: Path
+    model_dir: str
+    report_dir: str
+    approval: str
+    image: str
+    base_image: str
+    app: str
+    model_name: str
+    on_existing_tag: OnExistingTag
+
+
+@dataclass(frozen=True)
+class Built:
+    """``base`` is None for a model-only image."""
+
+    model: ApprovedModel
+    reference: Reference
+    base: Reference | None
+    base_image: Base
+    layers: tuple[ModelLayer, ...]
+    image: Image
+    published: Published
+    warnings: tuple[str, ...]
+
+
+def build(request: Request) -> Built:
+    """Raises TaskError."""
+    workspace = request.workspace
+    model_directory = confined(workspace, request.model_dir, "model-dir")
+    model = approved_model(model_directory, confined(workspace, request.report_dir, "report-dir"), request.approval)
+    reference = destination(request.image, model.manifest, model.model_digest)
+    base_reference = parse_reference(request.base_image, "base-image") if request.base_image else None
+    base = _base(base_reference, model, workspace)
+    warnings = _warnings(model, base_reference, base)
+    layers = model_layers(model, request.app)
+    name = request.model_name or default_model_name(reference)
+    image = append(base, lambda _: _addition(model, name, request.app, layers, base_reference, base))
+    published = _publish(image, reference, workspace, request.on_existing_tag)
+    return Built(model, reference, base_reference, base, layers, image, published, warnings)
+
+
+def _warnings(model: ApprovedModel, reference: Reference | None, base: Base) -> tuple[str, ...]:
+    lines = [] if reference is None else [
+        line for image in base.platforms for line in check_base(model.manifest, base_facts(image, str(reference)))
+    ]  # fmt: skip
+    if model.manifest.source.dirty:
+        lines.append(f"the model was trained from a dirty checkout: commit {model.manifest.source.commit} is not all of it")
+    return tuple(dict.fromkeys(lines))
+
+
+def _base(reference: Reference | None, model: ApprovedModel, workspace: Path) -> Base:
+    if reference is None:
+        machine = model.manifest.environment.platform.split("-")[1:2] or ["x86_64"]
+        return scratch(Platform(_ARCHITECTURES.get(machine[0], machine[0]), "linux"))
+    layout = _layout(reference, workspace, "base-image", anywhere=True)
+    root = layout.find(reference.tag, reference.digest)
+    if root is None:
+        raise TaskError(f"base-image {reference}: there is no such image in the layout",
+                        f"it has: {', '.join(tag or '(no tag)' for tag in layout.tags()) or 'nothing'}")  # fmt: skip
+    return read_base(layout, layout.manifest(root))
+
+
+def _layout(reference: LayoutReference, workspace: Path, what: str, *, anywhere: bool = False) -> Layout:
+    """A base may lie outside the workspace when its path is absolute: it is read only."""
+    outside = anywhere and os.path.isabs(reference.path)
+    path = Path(reference.path) if outside else confined(workspace, reference.path, what)
+    return Layout(path, f"oci-layout:{reference.path}")
+
+
+def _addition(
+    model: ApprovedModel, name: str, app: str, layers: tuple[ModelLayer, ...], reference: Reference | None, base: Base
+) -> Addition:
+    told = image_annotations(model, name, reference, base.root if reference else None)
+    return Addition(
+        layers=tuple(one.blob for one in layers),
+        created_by=tuple(f"model-serve-build: {one.what}" for one in layers),
+        env=environment(model, name, app),
+        labels=told,
+        annotations=told,
+        working_directory=f"/{APP}" if app else "",
+    )
+
+
+def _publish(image: Image, reference: Reference, workspace: Path, policy: OnExistingTag) -> Published:
+    assert isinstance(reference, LayoutReference)
+    return write_to_layout(image, _layout(reference, workspace, "image"), reference.tag, policy)

@@ -1,0 +1,139 @@
+"""Whether a base image fits the model: the version rules.
+
+A serving base says what is in it by the labels below, which scripts/images sets:
+
+``dev.sklearn-catalog.python``    the Python version, for example ``3.13.2``
+``dev.sklearn-catalog.packages``  JSON object of normalized distribution name to version, as installed
+``dev.sklearn-catalog.libc``      ``glibc`` (what is assumed without it) or ``musl``
+
+Refused: another scikit-learn; another numpy major, or a numpy older in its minor than training's; a compiled wheel for
+another Python minor or platform. Every other difference is a warning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from taskkit.errors import TaskError
+from taskkit.model_directory import WHEELS
+from taskkit.model_manifest import ModelManifest
+from taskkit.oci.images import PlatformImage
+
+PYTHON_LABEL = "dev.sklearn-catalog.python"
+PACKAGES_LABEL = "dev.sklearn-catalog.packages"
+LIBC_LABEL = "dev.sklearn-catalog.libc"
+
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "arm": "armv7l", "ppc64le": "ppc64le", "s390x": "s390x"}
+_LOADED = ("joblib", "scipy", "pandas", "threadpoolctl", "cloudpickle", "skops", "pyarrow", "onnxruntime")
+"""Packages beside scikit-learn and numpy whose classes lie in saved models or decide what they answer."""
+
+
+@dataclass(frozen=True)
+class BaseFacts:
+    """What a base image says of itself. ``machine`` as in wheel names, for example ``x86_64``."""
+
+    python: str
+    packages: Mapping[str, str]
+    libc: str
+    machine: str
+    shown: str
+
+
+def base_facts(image: PlatformImage, name: str) -> BaseFacts:
+    """Raises TaskError where the base does not say what is in it."""
+    labels = image.labels
+    shown = f"{name} ({image.platform})"
+    missing = [label for label in (PYTHON_LABEL, PACKAGES_LABEL) if label not in labels]
+    if missing:
+        raise TaskError(f"base image {shown} has no label {missing[0]}, so nothing tells whether the model runs on it",
+                        "build on a model-server image, or set the label on yours")  # fmt: skip
+    try:
+        packages = msgspec.json.decode(labels[PACKAGES_LABEL], type=dict[str, str])
+    except msgspec.DecodeError as error:
+        raise TaskError(f"base image {shown} has an unreadable label {PACKAGES_LABEL} ({error})",
+                        "it must be a JSON object of package names and versions") from error  # fmt: skip
+    machine = _MACHINES.get(image.platform.architecture, image.platform.architecture)
+    return BaseFacts(labels[PYTHON_LABEL], packages, labels.get(LIBC_LABEL, "glibc"), machine, shown)
+
+
+def check_base(manifest: ModelManifest, base: BaseFacts) -> tuple[str, ...]:
+    """Warnings, as lines. Raises TaskError with everything that does not fit."""
+    if problems := [*_package_problems(manifest, base), *_wheel_problems(manifest, base)]:
+        raise TaskError(f"base image {base.shown} does not fit the model: {'; '.join(problems)}",
+                        "give the base-image of the training image's version, or train again with the base's versions")  # fmt: skip
+    return tuple(_differences(manifest, base))
+
+
+def _package_problems(manifest: ModelManifest, base: BaseFacts) -> Iterator[str]:
+    trained = manifest.environment.packages
+    for name in ("scikit-learn", "numpy"):
+        if name in trained and name not in base.packages:
+            yield f"it has no {name}, training had {trained[name]}"
+    both = {name for name in ("scikit-learn", "numpy") if name in trained and name in base.packages}
+    if "scikit-learn" in both and trained["scikit-learn"] != base.packages["scikit-learn"]:
+        yield f"scikit-learn {base.packages['scikit-learn']}, training had {trained['scikit-learn']}"
+    if "numpy" in both:
+        there, ours = minor(base.packages["numpy"]), minor(trained["numpy"])
+        if there[0] != ours[0]:
+            yield f"numpy {base.packages['numpy']} is another major version than training's {trained['numpy']}"
+        elif there < ours:
+            yield f"numpy {base.packages['numpy']} is older than training's {trained['numpy']}"
+
+
+def _wheel_problems(manifest: ModelManifest, base: BaseFacts) -> Iterator[str]:
+    for name in sorted(manifest.files):
+        if name.startswith(f"{WHEELS}/") and name.endswith(".whl"):
+            wheel = name.rpartition("/")[2]
+            if reason := wheel_problem(wheel, base):
+                yield f"{wheel} {reason}"
+
+
+def wheel_problem(wheel: str, base: BaseFacts) -> str:
+    """Why a wheel does not run on the base, judged by its name (PEP 427, compressed tags); empty where it does."""
+    parts = wheel.removesuffix(".whl").split("-")
+    if len(parts) not in (5, 6):
+        return "is not named like a wheel"
+    pythons, abis, platforms = (part.split(".") for part in parts[-3:])
+    if not any(_python_fits(python, abi, minor(base.python)) for python in pythons for abi in abis):
+        return f"is for {'.'.join(pythons)}-{'.'.join(abis)}, the base has Python {base.python}"
+    if not any(_platform_fits(platform, base) for platform in platforms):
+        return f"is for {'.'.join(platforms)}, the base is {base.machine} with {base.libc}"
+    return ""
+
+
+def _python_fits(python: str, abi: str, version: tuple[int, int]) -> bool:
+    match = re.fullmatch(r"(py|cp)(\d)(\d*)", python)
+    if not match or int(match[2]) != version[0]:
+        return False
+    least = int(match[3] or 0)
+    if abi == "none":
+        return (match[1] == "py" and least <= version[1]) or least == version[1]
+    if abi == "abi3":
+        return match[1] == "cp" and least <= version[1]
+    return abi == f"cp{version[0]}{version[1]}"
+
+
+def _platform_fits(platform: str, base: BaseFacts) -> bool:
+    if platform == "any":
+        return True
+    systems = ("musllinux",) if base.libc == "musl" else ("manylinux", "linux")
+    return platform.startswith(systems) and platform.endswith(f"_{base.machine}")
+
+
+def _differences(manifest: ModelManifest, base: BaseFacts) -> Iterator[str]:
+    trained = manifest.environment.packages
+    if minor(manifest.environment.python) != minor(base.python):
+        yield f"the base has Python {base.python}, training had {manifest.environment.python}"
+    for name in ("numpy", *_LOADED):
+        if name in trained and name in base.packages and trained[name] != base.packages[name]:
+            yield f"the base has {name} {base.packages[name]}, training had {trained[name]}"
+
+
+def minor(version: str) -> tuple[int, int]:
+    """(major, minor) of a version; what is no number counts as 0."""
+    numbers = [int(part) for part in re.findall(r"\d+", version)[:2]]
+    return (numbers + [0, 0])[0], (numbers + [0, 0])[1]
