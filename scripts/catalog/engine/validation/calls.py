@@ -75,7 +75,7 @@ def _run_workspaces(spec: Part) -> set[str]:
 def check_pipeline(sheet: Sheet, spec: Part, known: Known, bound: set[str] | None = None) -> None:
     """Each task's call within a pipeline; ``bound`` are the run's workspaces where the pipeline is inline in it."""
     tasks = [*spec.parts("tasks"), *spec.parts("finally")]
-    callees = {task.text("name"): _callee(sheet, task, "Task", known) for task in tasks}
+    callees = {task.text("name"): None if _runs_custom(task) else _callee(sheet, task, "Task", known) for task in tasks}
     scope = scope_of(spec.parts("params"))
     for task in tasks:
         callee = callees[task.text("name")]
@@ -92,17 +92,23 @@ def check_pipeline(sheet: Sheet, spec: Part, known: Known, bound: set[str] | Non
             _check_result(sheet, use, callees)
 
 
+def _runs_custom(task: Part) -> bool:
+    return any(is_custom(task.part(key), key) for key in ("taskRef", "taskSpec"))
+
+
 def _callee(sheet: Sheet, holder: Part, kind: str, known: Known) -> Callee | None:
     """The Task or Pipeline that a run or pipeline task names or holds; None where nothing can be said about it."""
     inline, ref = ("taskSpec", "taskRef") if kind == "Task" else ("pipelineSpec", "pipelineRef")
     if inline in holder and ref not in holder:
-        spec = holder.part(inline)
-        return None if is_custom(spec, inline) else Callee(spec, f"the inline {kind}", inline=True)
+        return Callee(holder.part(inline), f"the inline {kind}", inline=True)
     reference = holder.part(ref)
-    name = reference.text("name")
-    if not name or "$(" in name or reference.text("resolver") or is_custom(reference, ref):
+    by_resolver = bool(reference.text("resolver"))
+    name = _resolved_name(reference) if by_resolver else reference.text("name")
+    if not name or "$(" in name:
         return None
     found = known.find(kind, name, sheet.document)
+    if found is None and by_resolver:
+        return None
     if found is None:
         message = f"there is no {kind} {name!r} among the given files and the catalog"
         names = known.names(kind)
@@ -110,6 +116,12 @@ def _callee(sheet: Sheet, holder: Part, kind: str, known: Known) -> Callee | Non
         sheet.error("unknown-task", reference.at("name"), message, remedy)
         return None
     return Callee(_spec(found), found.title, inline=False)
+
+
+def _resolved_name(reference: Part) -> str:
+    """What a resolver is asked for: where this catalog has one of that name, its params are known."""
+    asked = [param.text("value") for param in reference.parts("params") if param.text("name") == "name"]
+    return asked[0] if asked else ""
 
 
 def _spec(document: Document) -> Part:
