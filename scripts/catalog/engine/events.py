@@ -7,10 +7,13 @@ from threading import Lock
 from typing import Protocol
 
 from catalog.engine.outcomes import RunOutcome, TaskOutcome
+from catalog.engine.planning import Plan
 
 
 class Listener(Protocol):
     """Somebody who watches a run."""
+
+    def run_started(self, plan: Plan) -> None: ...
 
     def notice(self, text: str) -> None:
         """A remark of the engine itself."""
@@ -36,6 +39,9 @@ class Recorder:
     lines: list[tuple[str, str, str]] = field(default_factory=list)
     events: list[tuple[str, str]] = field(default_factory=list)
 
+    def run_started(self, plan: Plan) -> None:
+        self.events.append(("run started", plan.name))
+
     def notice(self, text: str) -> None:
         self.notices.append(text)
 
@@ -52,7 +58,7 @@ class Recorder:
         self.events.append(("finished", outcome.name))
 
     def run_finished(self, outcome: RunOutcome) -> None:
-        self.events.append(("run", outcome.name))
+        self.events.append(("run finished", outcome.name))
 
     def log(self, task: str | None = None) -> str:
         """What the steps of a task, or of all tasks, printed."""
@@ -65,6 +71,10 @@ class OneAtATime:
 
     listener: Listener
     _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def run_started(self, plan: Plan) -> None:
+        with self._lock:
+            self.listener.run_started(plan)
 
     def notice(self, text: str) -> None:
         with self._lock:

@@ -15,10 +15,11 @@ from catalog.engine import durations, images
 from catalog.engine import params as parameters
 from catalog.engine.sources import SourceError, Sources
 from catalog.engine.substitution import Replacements, Value
-from catalog.engine.taskrun import DEFAULT_TIMEOUT
 from catalog.engine.workspaces import FOLDER, Volumes, unavailable
 
 NAMESPACE = "default"
+DEFAULT_TIMEOUT = 3600.0
+"""Seconds, of TaskRuns and PipelineRuns (docs/taskruns.md#configuring-the-failure-timeout)."""
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # of Kubernetes' generated names
 _LONGEST_NAME = 63
 _WORKSPACE_USED = re.compile(r"""\$\(workspaces(?:\.([\w-]+)|\[["']([^"']+)["']\])\.""")

@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock, Thread
+from threading import RLock, Thread
+from typing import Any
 
 _MARK = "CATALOG_ENGINE_STEP"
 _GRACE = 5.0
@@ -33,7 +34,8 @@ class Cancellation:
     reason: str = ""
     _thrown: bool = False
     _listeners: list[Callable[[], None]] = field(default_factory=list)
-    _lock: Lock = field(default_factory=Lock, repr=False)
+    # Reentrant: a signal handler may throw the switch while its own thread is at it.
+    _lock: Any = field(default_factory=RLock, repr=False)
 
     @property
     def thrown(self) -> bool:

@@ -1,7 +1,8 @@
-"""Runs documents: the engine's Python interface, for the verbs and for tests.
+"""Carries plans out: the engine's Python interface, for the verbs and for tests.
 
->>> documents, findings = Documents.load(["task.yaml"])
->>> outcomes = run_documents(documents)
+>>> prepared = prepare(Request([Path("run.yaml")]))
+>>> with run_folder() as folder:
+...     outcome = Execution(prepared.documents).run(prepared.plans[0], folder)
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from catalog.engine import pipelinerun, taskrun
+from catalog.engine import expectations, pipelinerun, taskrun
 from catalog.engine.documents import Documents
 from catalog.engine.events import Listener, OneAtATime, Recorder
 from catalog.engine.outcomes import RunOutcome
@@ -41,11 +42,18 @@ class Execution:
     jobs: int = field(default_factory=default_jobs)
 
     def run(self, plan: Plan, folder: Path) -> RunOutcome:
-        """Carries out one plan; ``folder`` takes its volumes, results and scratch space."""
+        """Carries out one plan; ``folder`` takes its volumes, results and scratch space.
+
+        Raises PlanError when the source folder of a test is not there.
+        """
         listener = OneAtATime(self.listener)
+        listener.run_started(plan)
         for notice in plan.notices:
             listener.notice(notice)
         workshop = Workshop(Volumes(folder, self.documents), self.programs, listener)
+        if (source := expectations.source_folder(plan, self.programs.tree)) is not None:
+            target = workshop.volumes.workspace(plan.bindings[expectations.SOURCE], expectations.SOURCE)
+            shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
         if plan.kind == "PipelineRun":
             outcome = pipelinerun.run(plan, workshop, self.cancellation, self.jobs)
         else:

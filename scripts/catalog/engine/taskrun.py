@@ -22,9 +22,6 @@ from catalog.engine.programs import ProgramError, Programs
 from catalog.engine.substitution import IndexOutOfBoundsError, Replacements, Value
 from catalog.engine.workspaces import Volumes, WorkspaceError
 
-DEFAULT_TIMEOUT = 3600.0
-"""Seconds (docs/taskruns.md#configuring-the-failure-timeout)."""
-
 
 @dataclass(frozen=True)
 class TaskRun:
@@ -38,7 +35,7 @@ class TaskRun:
     params: Mapping[str, Value] = field(default_factory=dict)
     workspaces: tuple[Mapping[str, Any], ...] = ()
     retries: int = 0
-    timeout: float = DEFAULT_TIMEOUT
+    timeout: float = 0.0
     context: Mapping[str, str] = field(default_factory=dict)
     """Further ``$(context.…)`` values: namespace and uid."""
 

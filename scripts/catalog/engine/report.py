@@ -1,0 +1,108 @@
+"""The table that a run ends with: rows of plain text, and their rendering where there is no terminal."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from catalog.engine.outcomes import RunOutcome, Status, TaskOutcome
+from catalog.engine.substitution import Value
+
+HEADER = ("task", "status", "reason", "time", "results")
+_LONGEST_VALUE = 44
+
+
+@dataclass(frozen=True)
+class Row:
+    """One task: the cells of the table, and whether it went well, badly, or did not run."""
+
+    task: str
+    status: Status
+    reason: str
+    time: str
+    results: tuple[str, ...]
+
+
+def duration(seconds: float) -> str:
+    """For people: ``0.4s``, ``2m05s``, ``1h02m``."""
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def shortened(value: Value, longest: int = _LONGEST_VALUE) -> str:
+    """A result's value on one line, its middle left out when it is long (ends tell digests and names apart)."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = "".join(c if c.isprintable() else " " for c in text.strip("\n"))
+    if len(text) <= longest:
+        return text
+    head = (longest - 1) * 2 // 3
+    return f"{text[:head]}…{text[-(longest - 1 - head) :]}"
+
+
+def result_lines(results: Mapping[str, Value], longest: int = _LONGEST_VALUE) -> tuple[str, ...]:
+    return tuple(f"{name}={shortened(value, longest)}" for name, value in results.items() if value not in {"", ()})
+
+
+def rows(outcome: RunOutcome) -> list[Row]:
+    """A row for each task in the order of the pipeline."""
+    return [_row(task) for task in outcome.tasks]
+
+
+def _row(task: TaskOutcome) -> Row:
+    reason = "" if task.reason == task.status else str(task.reason)
+    if task.failed and task.exit_code is not None:
+        reason = f"{reason}, exit code {task.exit_code}"
+    if task.attempts > 1:
+        reason = f"{reason}, {task.attempts} attempts".lstrip(", ")
+    ran = task.status in {Status.SUCCEEDED, Status.FAILED}
+    return Row(
+        task=task.name,
+        status=task.status,
+        reason=reason,
+        time=duration(task.seconds) if ran else "",
+        results=result_lines(task.results),
+    )
+
+
+def headline(outcome: RunOutcome) -> str:
+    """``PipelineRun demo: Succeeded in 3.1s``, with the reason where it says more than the status."""
+    reason = "" if outcome.reason == outcome.status else f" ({outcome.reason})"
+    return f"{outcome.kind} {outcome.name}: {outcome.status}{reason} in {duration(outcome.seconds)}"
+
+
+def explanations(outcome: RunOutcome, last_lines: Mapping[str, str] | None = None) -> list[str]:
+    """Why tasks failed or could not run, one line each, and what is wrong with the run beyond them."""
+    found = []
+    for task in outcome.tasks:
+        if task.message and task.status is not Status.SUCCEEDED:
+            found.append(f"{task.name}: {task.message}")
+            if last := (last_lines or {}).get(task.name):
+                found.append(f"{task.name}: its last line: {last}")
+    own = {task.message for task in outcome.tasks}
+    if not outcome.succeeded and outcome.message and outcome.message not in own and len(outcome.tasks) != 1:
+        found.append(f"{outcome.name}: {outcome.message}")
+    return found
+
+
+def text_table(outcome: RunOutcome) -> list[str]:
+    """The table as aligned lines of text."""
+    lines: list[Sequence[str]] = [HEADER]
+    for row in rows(outcome):
+        first, *more = row.results or ("",)
+        lines.append((row.task, str(row.status), row.reason, row.time, first))
+        lines += [("", "", "", "", text) for text in more]
+    widths = [max(_width(line[column]) for line in lines) for column in range(len(HEADER))]
+    return [_aligned(line, widths) for line in lines]
+
+
+def _aligned(cells: Iterable[str], widths: Iterable[int]) -> str:
+    return "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)
