@@ -54,6 +54,13 @@ def test_the_same_content_has_the_same_digest(model):
     assert manifest_of(model).to_json() == (model / "model.json").read_bytes()
 
 
+def test_a_file_that_may_lie_beside_need_not_be_listed(model):
+    (model / "gate-report.json").write_text("{}")
+    with pytest.raises(IntegrityError, match=r"gate-report\.json is not listed"):
+        verify(model)
+    assert "gate-report.json" not in verify(model, besides=("gate-report.json",))[0].files
+
+
 def test_a_changed_file_is_named(model):
     (model / "code" / "features.py").write_text("x = 2")
     with pytest.raises(IntegrityError, match=r"code/features\.py has sha256 .* but model\.json says"):

@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,16 +60,19 @@ def read_manifest(directory: Path) -> tuple[ModelManifest, str]:
     return parse_manifest(content, str(path)), digest_of(content)
 
 
-def verify(directory: Path, model_digest: str | None = None) -> tuple[ModelManifest, str]:
+def verify(
+    directory: Path, model_digest: str | None = None, *, besides: Collection[str] = ()
+) -> tuple[ModelManifest, str]:
     """(manifest, model digest) after every file was checked against the manifest, and the manifest against a digest.
 
+    ``besides`` names files that may lie there without being listed, as an image's gate report does.
     Raises IntegrityError that names the first file that differs, is missing, or is not listed.
     """
     manifest, found = read_manifest(directory)
     if model_digest is not None and found != model_digest:
         raise IntegrityError(f"{directory / MANIFEST} has digest {found}, but {model_digest} was approved",
                              "the model directory changed after approval; run the gate again")  # fmt: skip
-    present = set(files_below(directory)) - {MANIFEST}
+    present = set(files_below(directory)) - {MANIFEST, *besides}
     for name, entry in sorted(manifest.files.items()):
         if not relative_name(name):
             raise IntegrityError(

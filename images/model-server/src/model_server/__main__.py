@@ -1,0 +1,5 @@
+import sys
+
+from model_server.command import main
+
+sys.exit(main())

@@ -1,0 +1,58 @@
+"""``model-server``: checks a model directory, then serves it.
+
+Exit codes: 0 ended in order; 2 wrong options or environment; 3 can't serve this model; 70 a fault of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from taskkit.errors import EXIT_DONE, EXIT_FAULT, TaskError
+
+from model_server.cpu_limits import limit_library_threads, usable_processors
+from model_server.settings import Settings, read_settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    debug = "--debug" in arguments
+    try:
+        run(read_settings(arguments))
+        return EXIT_DONE
+    except TaskError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"model-server: error: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        detail = " ".join(str(error).split())
+        print(f"model-server: error: internal fault: {type(error).__name__}: {detail}; run with --debug for the traceback",
+              file=sys.stderr, flush=True)  # fmt: skip
+        return EXIT_FAULT
+
+
+def run(settings: Settings) -> None:
+    limit_library_threads(os.environ)  # before anything imports numpy
+    if settings.explain:
+        from model_server.trail import explain
+
+        print(explain(settings.model_dir, settings.model_digest))
+        return
+    from model_server.serving import stoppable_while_loading
+
+    with stoppable_while_loading(), tempfile.TemporaryDirectory(prefix="model-server-") as scratch:
+        if settings.app:
+            from model_server.user_application import serve_application
+
+            serve_application(settings, Path(scratch))
+        else:
+            from model_server.model_service import serve_model
+
+            serve_model(settings, Path(scratch), threads=settings.threads or usable_processors())

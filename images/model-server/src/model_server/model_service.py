@@ -1,0 +1,105 @@
+"""A loaded model behind HTTP: which path is answered by what."""
+
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+from model_server.application import framework_application
+from model_server.front import AsgiApplication, BodyHandler, Draining, Front, Probe
+from model_server.import_paths import add_project_paths
+from model_server.loading import LoadedModel, check_files, load_model, warn
+from model_server.refusals import Refusal, Reply
+from model_server.row_protocol import RowProtocol
+from model_server.serving import bound_socket, serve, url_of
+from model_server.settings import Settings
+from model_server.tensor_protocol import TensorProtocol
+
+NO_SIGNATURE = "send plain arrays to {infer}, or train again with an input example (param input-example)"
+
+
+def serve_model(settings: Settings, scratch: Path, *, threads: int) -> None:
+    """Checks, loads and serves until a signal. Raises TaskError."""
+    warnings.showwarning = _one_line_warning
+    listener = bound_socket(settings.host, settings.port)
+    with listener:
+        checked = check_files(settings.model_dir, settings.model_digest)
+        add_project_paths(settings.model_dir, scratch)
+        loaded = load_model(checked, golden_check=settings.golden_check)
+        draining = Draining()
+        executor = ThreadPoolExecutor(threads, thread_name_prefix="predict")
+        front = model_application(loaded, settings, draining, executor)
+
+        def ready() -> None:
+            if settings.model_digest is None:
+                warn("no model digest was given, so files were checked against model.json only; set MODEL_DIGEST")
+            for text in loaded.warnings:
+                warn(text)
+            print(f"model-server: ready: {settings.model_name} {checked.digest}, {loaded.replayed} golden rows replayed, "
+                  f"{loaded.engine.name}, {url_of(listener)}", flush=True)  # fmt: skip
+
+        serve(front, listener, draining=draining, drain_delay=settings.drain_delay,
+              drain_timeout=settings.drain_timeout, when_ready=ready)  # fmt: skip
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def model_application(
+    loaded: LoadedModel, settings: Settings, draining: Draining, executor: ThreadPoolExecutor
+) -> AsgiApplication:
+    """The whole ASGI application of a model."""
+    name, signature = settings.model_name, loaded.checked.manifest.signature
+    tensors = TensorProtocol(name, loaded)
+    infer = f"/v2/models/{name}/infer"
+    posts: dict[str, BodyHandler] = {
+        "/predict": RowProtocol(signature, loaded.engine).reply if signature is not None else _no_signature(loaded, infer),
+        infer: tensors.reply,
+        **{f"/v2/models/{name}/versions/{version}/infer": tensors.reply for version in tensors.metadata.known_versions},
+    }
+    return Front(
+        posts, _probes(loaded, name, draining, tensors), framework_application(loaded, tensors.metadata),
+        executor=executor, max_body=settings.max_body, draining=draining, debug=settings.debug,
+    )  # fmt: skip
+
+
+def _no_signature(loaded: LoadedModel, infer: str) -> BodyHandler:
+    reason = loaded.checked.manifest.signature_reason or "nothing was observed in training"
+    refusal = Refusal(501, f"the columns of this model are not known ({reason}); {NO_SIGNATURE.format(infer=infer)}")
+
+    def refuse(body: bytes) -> Reply:  # noqa: ARG001: whatever is asked
+        return refusal.reply()
+
+    return refuse
+
+
+def _probes(loaded: LoadedModel, name: str, draining: Draining, tensors: TensorProtocol) -> dict[str, Probe]:
+    """Health of the process and of the model. A model that is not ready is never served, so only draining makes it so."""
+    known = {"model": name, "version": tensors.metadata.version, "model_digest": loaded.checked.digest,
+             "golden_rows_replayed": loaded.replayed, "engine": loaded.engine.name}  # fmt: skip
+
+    def either(ready: object, not_ready: object) -> Probe:
+        yes, no = Reply(200, msgspec.json.encode(ready)), Reply(503, msgspec.json.encode(not_ready))
+        return lambda: no if draining.begun else yes
+
+    live, live_v2 = Reply(200, b'{"status":"live"}'), Reply(200, b'{"live":true}')
+    status = either({"status": "ready", **known}, {"status": "draining", **known})
+    model_ready = either({"name": name, "ready": True}, {"name": name, "ready": False})
+    return {
+        "/livez": lambda: live,
+        "/readyz": either({"status": "ready"}, {"status": "draining"}),
+        "/health": status,
+        "/v2/health/live": lambda: live_v2,
+        "/v2/health/ready": either({"ready": True}, {"ready": False}),
+        f"/v2/models/{name}/ready": model_ready,
+        **{f"/v2/models/{name}/versions/{version}/ready": model_ready for version in tensors.metadata.known_versions},
+    }
+
+
+def _one_line_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,  # noqa: ARG001
+    file: TextIO | None = None, line: str | None = None,  # noqa: ARG001
+) -> None:  # fmt: skip
+    warn(f"{category.__name__}: {message}")

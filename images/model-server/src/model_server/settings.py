@@ -1,0 +1,139 @@
+"""The command line and the environment, as one frozen value."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from taskkit.errors import UsageError
+
+from model_server import __version__
+
+DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    model_dir: Path
+    model_digest: str | None
+    """``sha256:<hex>`` that model.json must have; None: not known, files are only checked against model.json."""
+    model_name: str
+    app: str
+    """``file.py:attribute`` of the user's own application; empty: serve the model."""
+    host: str
+    port: int
+    golden_check: str
+    """``fail`` or ``warn``."""
+    threads: int | None
+    """Predictions at the same time; None: one per usable processor."""
+    max_body: int
+    """Bytes."""
+    drain_delay: float
+    """Seconds in which requests are still accepted after SIGTERM, while /readyz already says no."""
+    drain_timeout: float
+    """Seconds for requests in flight to end."""
+    explain: bool
+    debug: bool
+
+
+@dataclass(frozen=True)
+class _Option:
+    name: str
+    environment: tuple[str, ...]
+    default: str
+    help: str
+
+
+OPTIONS = (
+    _Option("model-dir", ("MODEL_DIR",), "/models", "the model directory"),
+    _Option("model-digest", ("MODEL_DIGEST",), "", "digest that model.json must have: sha256:<hex>"),
+    _Option("model-name", ("MODEL_NAME",), "model", "name of the model in /v2/models/<name>"),
+    _Option("app", ("APP",), "", "the user's own ASGI application to hand over to, for example src/serve.py:app"),
+    _Option("host", ("HOST",), "0.0.0.0", "address to listen on"),  # noqa: S104: a container's server is for others
+    _Option("port", ("PORT", "AIP_HTTP_PORT"), "8080", "port to listen on; 0 takes a free one"),
+    _Option("golden-check", ("GOLDEN_CHECK",), "fail", "fail: not ready unless golden rows replay; warn: only say so"),
+    _Option("threads", ("THREADS",), "", "predictions at the same time (default: one per processor)"),
+    _Option("max-body", ("MAX_BODY",), "16", "largest request body in MiB"),
+    _Option("drain-delay", ("DRAIN_DELAY",), "0", "seconds after SIGTERM in which requests are still accepted"),
+    _Option("drain-timeout", ("DRAIN_TIMEOUT",), "25", "seconds for requests in flight to end"),
+)  # fmt: skip
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"see `{self.prog} --help`")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="model-server", description="Serves a model directory over HTTP.", allow_abbrev=False)
+    for option in OPTIONS:
+        sources = ", else ".join(f"${name}" for name in option.environment)
+        default = f", else {option.default}" if option.default else ""
+        parser.add_argument(f"--{option.name}", metavar="VALUE", help=f"{option.help} ({sources}{default})")
+    parser.add_argument("--explain", action="store_true", help="print the trail from the image to the data, and end")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks of errors on stderr")
+    parser.add_argument("--version", action="version", version=f"model-server {__version__}")
+    return parser
+
+
+def read_settings(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Settings:
+    """Options first, then the environment, then defaults; empty means not given. Raises UsageError."""
+    given = vars(_parser().parse_args(argv))
+    values: dict[str, str] = {}
+    for option in OPTIONS:
+        candidates = (given[option.name.replace("-", "_")], *(environ.get(name) for name in option.environment))
+        values[option.name] = next((value for value in candidates if value), option.default)
+    return Settings(
+        model_dir=Path(values["model-dir"]),
+        model_digest=_digest(values["model-digest"]),
+        model_name=_model_name(values["model-name"]),
+        app=values["app"],
+        host=values["host"],
+        port=int(_number("port", values["port"], 0, 65535, whole=True)),
+        golden_check=_one_of("golden-check", values["golden-check"], ("fail", "warn")),
+        threads=int(_number("threads", values["threads"], 1, 1024, whole=True)) if values["threads"] else None,
+        max_body=int(_number("max-body", values["max-body"], 0.001, 4096) * MEBIBYTE),
+        drain_delay=_number("drain-delay", values["drain-delay"], 0, 3600),
+        drain_timeout=_number("drain-timeout", values["drain-timeout"], 0, 3600),
+        explain=given["explain"],
+        debug=given["debug"],
+    )
+
+
+def _digest(value: str) -> str | None:
+    if not value:
+        return None
+    match = DIGEST.fullmatch(value)
+    if not match:
+        raise UsageError(f"model-digest is '{value}'", "it must be sha256:<64 hex digits>, as sklearn-train reported it")
+    return f"sha256:{match[1]}"
+
+
+def _model_name(value: str) -> str:
+    if not MODEL_NAME.fullmatch(value):
+        raise UsageError(f"model-name is '{value}'", "it may hold letters, digits, '.', '_' and '-'")
+    return value
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise UsageError(f"{name} is '{value}'", f"it takes one of: {', '.join(choices)}")
+    return value
+
+
+def _number(name: str, value: str, least: float, most: float, *, whole: bool = False) -> float:
+    try:
+        number = float(int(value)) if whole else float(value)
+    except ValueError:
+        number = float("nan")
+    if not least <= number <= most:
+        what = "a whole number" if whole else "a number"
+        raise UsageError(f"{name} is '{value}'", f"it must be {what} from {least:g} to {most:g}")
+    return number

@@ -1,0 +1,264 @@
+"""The body of ``/v2/models/<name>/infer``: tensors in, tensors out (Open Inference Protocol v2, REST).
+
+A request holds either one tensor per column, or one matrix of all columns; see `tensor_metadata` for names. The name of
+a matrix is free, as is the name of the only tensor of a model with one column. Data may be flat or nested, null is a
+missing value. Without ``outputs`` everything the model gives is sent.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from taskkit.estimator_io import Row
+from taskkit.model_signature import Signature
+
+from model_server.engine import RefusedInputError
+from model_server.loading import LoadedModel
+from model_server.refusals import Problems, Refusal, Reply, decoded
+from model_server.refused_rows import refusal_of
+from model_server.row_reading import ColumnReader, Misfit, RowReader, value_reader
+from model_server.tensor_metadata import DATATYPES, FITTING, PREDICT, PREDICT_PROBA, Tensor, metadata_of
+
+PLAIN_CONTENT = {"str", "np", "pd"}
+"""Values of the parameter ``content_type``, as MLServer's clients send them, that mean the data as it stands."""
+
+
+class RequestTensor(msgspec.Struct):
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[Any]
+    parameters: dict[str, Any] | None = None
+
+
+class RequestedOutput(msgspec.Struct):
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
+class InferRequest(msgspec.Struct):
+    inputs: list[RequestTensor]
+    id: str | None = None
+    parameters: dict[str, Any] | None = None
+    outputs: list[RequestedOutput] | None = None
+
+
+class TensorProtocol:
+    """Prepared once; ``reply`` is a plain function of bytes and may run in any thread."""
+
+    def __init__(self, name: str, loaded: LoadedModel) -> None:
+        self.metadata = metadata_of(name, loaded)
+        self._engine = loaded.engine
+        signature = loaded.checked.manifest.signature
+        self._columns = ColumnTensors(signature) if signature is not None else None
+        self._outputs = {tensor.name: tensor for tensor in self.metadata.outputs}
+        self._decoder = msgspec.json.Decoder(InferRequest)
+        self._encode = msgspec.json.Encoder().encode
+
+    def reply(self, body: bytes) -> Reply:
+        """Raises Refusal."""
+        request: InferRequest = decoded(body, self._decoder)
+        wanted = self._wanted(request.outputs)
+        found = self._answers(request.inputs, wanted)
+        answer: dict[str, Any] = {"model_name": self.metadata.name, "model_version": self.metadata.version}
+        if request.id is not None:
+            answer["id"] = request.id
+        answer["outputs"] = [response_tensor(self._outputs[name], found[name]) for name in wanted]
+        return Reply(200, self._encode(answer))
+
+    def _wanted(self, outputs: list[RequestedOutput] | None) -> list[str]:
+        if not outputs:
+            return list(self._outputs)
+        for output in outputs:
+            if output.name not in self._outputs:
+                raise Refusal(422, f"there is no output '{output.name}'; the model gives {', '.join(self._outputs)}")
+        return list(dict.fromkeys(output.name for output in outputs))
+
+    def _answers(self, inputs: Sequence[RequestTensor], wanted: Sequence[str]) -> dict[str, list[Any] | None]:
+        which = {"predictions": PREDICT in wanted, "probabilities": PREDICT_PROBA in wanted}
+        rows: Sequence[Any]
+        if self._columns is not None:
+            rows = self._columns.rows(inputs)
+
+            def ask(some: Sequence[Any]) -> Any:
+                return self._engine.answer(some, **which)
+        else:
+            rows = plain_array(inputs)
+
+            def ask(some: Sequence[Any]) -> Any:
+                return self._engine.answer_input(_stacked(some), len(some), **which)
+
+        try:
+            predictions, probabilities = ask(rows)
+        except RefusedInputError as refused:
+            raise refusal_of(rows, refused, ask) from refused
+        return {PREDICT: predictions, PREDICT_PROBA: probabilities}
+
+
+class ColumnTensors:
+    """Tensors to checked rows, by the signature."""
+
+    def __init__(self, signature: Signature) -> None:
+        self._reader = RowReader(signature)
+        self._columns = {column.name: (reader, column.kind) for column, reader in
+                         zip(signature.columns, self._reader.columns, strict=True)}  # fmt: skip
+
+    def rows(self, inputs: Sequence[RequestTensor]) -> list[Row]:
+        """Rows in column order. Raises Refusal that lists every problem."""
+        if not inputs:
+            raise Refusal(422, f"there are no inputs; send {self._expected()}")
+        problems = Problems()
+        if self._is_matrix(inputs):
+            columns = self._from_matrix(inputs[0], problems)
+        else:
+            columns = self._from_columns(inputs, problems)
+        problems.refuse_if_any()
+        if not columns[0]:
+            raise Refusal(422, "there are no rows; send at least one")
+        return list(zip(*columns, strict=True))
+
+    def _expected(self) -> str:
+        names = self._reader.names
+        return f"one tensor for each of the columns {', '.join(names)}, or one matrix of shape [rows, {len(names)}]"
+
+    def _is_matrix(self, inputs: Sequence[RequestTensor]) -> bool:
+        if len(inputs) != 1:
+            return False
+        return self._reader.width == 1 or (inputs[0].name not in self._columns and len(inputs[0].shape) == 2)
+
+    def _from_matrix(self, tensor: RequestTensor, problems: Problems) -> list[list[Any]]:
+        width = self._reader.width
+        shape = [*tensor.shape, 1] if width == 1 and len(tensor.shape) == 1 else tensor.shape
+        if len(shape) != 2 or shape[1] != width:
+            raise Refusal(422, f"tensor '{tensor.name}' has shape {tensor.shape}; the model takes [rows, {width}]")
+        flat = tensor_values(tensor)
+        return [self._checked(name, tensor, flat[at::width], problems) for at, name in enumerate(self._reader.names)]
+
+    def _from_columns(self, inputs: Sequence[RequestTensor], problems: Problems) -> list[list[Any]]:
+        given = {tensor.name: tensor for tensor in inputs}
+        if len(given) != len(inputs):
+            raise Refusal(422, "two tensors have the same name")
+        if not any(name in self._columns for name in given):
+            raise Refusal(422, f"no tensor has the name of a column; send {self._expected()}")
+        for name in given:
+            if name not in self._columns:
+                problems.add(None, name, "is not a column of the model", None, ", ".join(self._columns))
+        for name, (reader, _) in self._columns.items():
+            if name not in given:
+                problems.add(None, name, "is missing", None, reader.allowed)
+        for tensor in inputs:
+            if len(tensor.shape) != 1 and tensor.shape[1:] != [1]:
+                raise Refusal(422, f"tensor '{tensor.name}' has shape {tensor.shape}; a column takes [rows] or [rows, 1]")
+        lengths = {tensor.shape[0] for tensor in inputs}
+        if len(lengths) > 1:
+            raise Refusal(422, f"tensors have different numbers of rows: {', '.join(map(str, sorted(lengths)))}")
+        problems.refuse_if_any()
+        return [self._checked(name, given[name], tensor_values(given[name]), problems) for name in self._columns]
+
+    def _checked(self, name: str, tensor: RequestTensor, values: list[Any], problems: Problems) -> list[Any]:
+        """Values of one column, each fitting the tensor's datatype and the column."""
+        reader, kind = self._columns[name]
+        own_kind, own_dtype = kind_of(tensor)
+        if own_kind not in FITTING[kind]:
+            problems.add(None, name, f"has the datatype {tensor.datatype}", tensor.datatype, reader.allowed)
+            return []
+        own = ColumnReader(name, True, value_reader(own_kind, own_dtype), tensor.datatype)
+        found = []
+        for at, value in enumerate(values):
+            try:
+                found.append(reader.value(own.value(value)))
+            except Misfit as misfit:
+                problems.add(at, name, str(misfit), value, reader.allowed)
+        return found
+
+
+def kind_of(tensor: RequestTensor) -> tuple[Any, str]:
+    """Raises Refusal for an unknown datatype."""
+    found = DATATYPES.get(tensor.datatype)
+    if found is None:
+        raise Refusal(422, f"tensor '{tensor.name}' has the datatype '{tensor.datatype}'; known are {', '.join(DATATYPES)}")
+    return found
+
+
+def tensor_values(tensor: RequestTensor) -> list[Any]:
+    """The data, flat and row-major, as many values as the shape says. Raises Refusal."""
+    if any(size < 0 for size in tensor.shape) or not tensor.shape:
+        raise Refusal(422, f"tensor '{tensor.name}' has shape {tensor.shape}; sizes are 0 or more")
+    if tensor.parameters and "binary_data_size" in tensor.parameters:
+        raise Refusal(415, "binary tensor data is not supported; send tensors as JSON (binary_data=False)")
+    nested = any(isinstance(part, list) for part in tensor.data)
+    values = _flattened(tensor, tensor.data, tensor.shape) if nested else tensor.data
+    if len(values) != math.prod(tensor.shape):
+        raise Refusal(422, f"tensor '{tensor.name}' has {len(values)} values, but its shape {tensor.shape} means "
+                           f"{math.prod(tensor.shape)}")  # fmt: skip
+    return _decoded_content(tensor, values)
+
+
+def _flattened(tensor: RequestTensor, part: Any, shape: Sequence[int]) -> list[Any]:
+    if not shape:
+        return [part]
+    if not isinstance(part, list) or len(part) != shape[0]:
+        raise Refusal(422, f"the nested data of tensor '{tensor.name}' does not have its shape {tensor.shape}")
+    if len(shape) == 1:
+        return part
+    return [value for inner in part for value in _flattened(tensor, inner, shape[1:])]
+
+
+def _decoded_content(tensor: RequestTensor, values: list[Any]) -> list[Any]:
+    content = (tensor.parameters or {}).get("content_type")
+    if content is None or content in PLAIN_CONTENT:
+        return values
+    if content != "base64" or tensor.datatype != "BYTES":
+        raise Refusal(422, f"tensor '{tensor.name}' has the content_type {content!r}; known are "
+                           f"{', '.join(sorted(PLAIN_CONTENT))}, and base64 for BYTES")  # fmt: skip
+    try:
+        return [value if value is None else base64.b64decode(value, validate=True).decode() for value in values]
+    except (TypeError, ValueError, binascii.Error) as error:
+        raise Refusal(422, f"tensor '{tensor.name}' is not base64 of UTF-8 texts: {error}") from error
+
+
+def plain_array(inputs: Sequence[RequestTensor]) -> Any:
+    """The array that one tensor stands for, for a model whose columns are not known. Raises Refusal."""
+    import numpy as np
+
+    if len(inputs) != 1:
+        raise Refusal(422, "the columns of this model are not known; send one tensor with all of them")
+    tensor = inputs[0]
+    kind, dtype = kind_of(tensor)
+    values = tensor_values(tensor)
+    read, problems = ColumnReader(tensor.name, kind == "number", value_reader(kind, dtype), tensor.datatype), Problems()
+    found = []
+    per_row = math.prod(tensor.shape[1:]) or 1
+    for at, value in enumerate(values):
+        try:
+            checked = read.value(value)
+            found.append(math.nan if checked is None else checked)
+        except Misfit as misfit:
+            problems.add(at // per_row, None, str(misfit), value, tensor.datatype)
+    problems.refuse_if_any()
+    if not found:
+        raise Refusal(422, "there are no rows; send at least one")
+    return np.asarray(found, dtype="object" if kind == "string" else dtype).reshape(tensor.shape)
+
+
+def _stacked(rows: Sequence[Any]) -> Any:
+    import numpy as np
+
+    return np.asarray(rows)
+
+
+def response_tensor(tensor: Tensor, values: list[Any] | None) -> dict[str, Any]:
+    """One output: shape by the answers, data flat."""
+    if values is None:
+        raise RuntimeError(f"there are no values for output {tensor.name}")
+    if values and isinstance(values[0], (tuple, list)):
+        shape = [len(values), len(values[0])]
+        values = [value for row in values for value in row]
+    else:
+        shape = [len(values)]
+    return tensor.document() | {"shape": shape, "data": values}
