@@ -28,7 +28,9 @@ VERSIONS = {
 """The kinds known here, each with the versions of it that are read."""
 
 _FIELD = re.compile(r"(?P<name>\w+)(?P<required>!?)(?::(?P<type>\S+))?")
-_WORDS = {"text": "text", "int": "a whole number", "bool": "true or false", "quantity": "a number or text"}
+_WORDS = {"text": "text", "int": "a whole number", "bool": "true or false", "port": "a number or a name"}
+# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+_QUANTITY = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with one field; ``rule`` is ``unknown-field``, ``missing-field``, ``type`` or ``duration``."""
+    """What is wrong with one field; ``rule`` is ``unknown-field``, ``missing-field``, ``type``, ``duration`` or
+    ``quantity``."""
 
     path: FieldPath
     rule: str
@@ -99,10 +102,10 @@ def param_value(value: Any) -> str | list[str] | dict[str, str]:
 
     Anything else becomes a text by value: ``010`` is ``8``, ``[1, 2]`` the text ``[1,2]``, nothing at all is empty.
     """
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return value
-    if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
-        return value
+    if isinstance(value, list) and all(item is None or isinstance(item, str) for item in value):
+        return [item or "" for item in value]
+    if isinstance(value, dict) and all(item is None or isinstance(item, str) for item in value.values()):
+        return {key: item or "" for key, item in value.items()}
     return "" if value is None else json_text(value)
 
 
@@ -129,6 +132,9 @@ def _value(value: Any, kind: str, path: FieldPath) -> Iterator[Problem]:
         yield from _structure(value, kind, path)
     elif kind == "duration":
         yield from _duration(value, path)
+    elif kind == "quantity":
+        if isinstance(value, bool) or not _QUANTITY.fullmatch(json_text(value)):
+            yield Problem(path, "quantity", f"{json_text(value)!r} is no quantity", "write it like '500m' or '1Gi'")
     elif not _is(value, kind):
         yield _wrong_type(value, _WORDS[kind], path)
 
@@ -138,8 +144,8 @@ def _is(value: Any, kind: str) -> bool:
         return isinstance(value, bool)
     if kind == "int":
         return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value % 1 == 0)
-    if kind == "quantity":
-        return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    if kind == "port":
+        return isinstance(value, (str, int)) and not isinstance(value, bool)
     return isinstance(value, str)
 
 
@@ -174,7 +180,9 @@ def _structure(value: Any, name: str, path: FieldPath) -> Iterator[Problem]:
         else:
             yield Problem((*path, key), "unknown-field", f"unknown field {key!r}", _unknown_remedy(key, name))
     for field in fields.values():
-        if field.required and (field.name not in value or (value[field.name] is None and field.type != "value")):
+        # A param's value may be anything, even empty; of everything else nothing is as good as nothing at all.
+        absent = field.name not in value if field.type == "value" else value.get(field.name) in (None, "")
+        if field.required and absent:
             yield Problem((*path, field.name), "missing-field", f"{field.name!r} is missing", f"add {field.name!r}")
 
 

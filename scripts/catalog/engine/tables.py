@@ -1,7 +1,8 @@
 """Which fields Tekton's documents have, as facts in a compact table.
 
 One line per structure: ``Name: field field! field:type …``. A ``!`` marks a field without which the document cannot
-work. Types: ``text`` (where none is written), ``int``, ``bool``, ``quantity`` (number or text), ``duration``,
+work. Types: ``text`` (where none is written), ``int``, ``bool``, ``quantity`` (such as 500m or 1Gi),
+``port`` (a number or a name), ``duration``,
 ``value`` (a param's value: text, list or mapping of texts), ``any``, another structure's name, ``[type]`` for a list,
 ``{type}`` for a mapping with free keys.
 
@@ -112,9 +113,9 @@ SeLinux: level role type user
 Lifecycle: postStart:Handler preStop:Handler stopSignal
 Handler: exec:Exec httpGet:HttpGet tcpSocket:TcpSocket sleep:Sleep
 Exec: command:[text]
-HttpGet: path port!:quantity host scheme httpHeaders:[HttpHeader]
-HttpHeader: name! value!
-TcpSocket: port!:quantity host
+HttpGet: path port!:port host scheme httpHeaders:[HttpHeader]
+HttpHeader: name! value
+TcpSocket: port!:port host
 Sleep: seconds!:int
 Grpc: port!:int service
 Probe: exec:Exec httpGet:HttpGet tcpSocket:TcpSocket grpc:Grpc failureThreshold:int initialDelaySeconds:int

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.engine import schema
+from catalog.engine.findings import Level
 from catalog.engine.validation import names
 from catalog.engine.validation.parts import Part, Sheet, duplicates
 
@@ -41,7 +42,7 @@ def declared(spec: Part) -> Declared:
     """A declaration with the type that Tekton fills in where none is written."""
     keys = frozenset(spec.part("properties").body)
     default = spec.body.get("default")
-    if "type" in spec:
+    if spec.text("type"):
         kind = spec.text("type")
     elif "properties" in spec:
         kind = "object"
@@ -69,12 +70,13 @@ def given(params: Iterable[Part]) -> dict[str, Declared]:
     return found
 
 
-def check_params(sheet: Sheet, specs: list[Part]) -> None:
-    """Names, types, defaults and keys of declared params."""
+def check_params(sheet: Sheet, specs: list[Part], names_level: Level = Level.ERROR) -> None:
+    """Names, types, defaults and keys of declared params. Of Pipelines nobody refuses a name: ``names_level``."""
     for again, first in duplicates(specs):
         message = f"the param {again.text('name')!r} is declared twice"
         sheet.error("duplicate-name", again.at("name"), message, f"also declared at line {_line(sheet, first)}")
     for spec in specs:
+        check_param_name(sheet, spec, declared(spec), names_level)
         _check_param(sheet, spec, declared(spec))
 
 
@@ -82,17 +84,23 @@ def _line(sheet: Sheet, part: Part) -> int:
     return sheet.document.position(part.at("name")).line
 
 
+def check_param_name(sheet: Sheet, part: Part, param: Declared, level: Level) -> None:
+    """The name of a declared or given param, and the keys of an object."""
+    pattern = names.OBJECT_PARAM if param.type == "object" else names.PARAM
+    keys_at = "properties" if "properties" in part else "value"
+    keys = ((key, part.at(keys_at, key)) for key in sorted(param.keys))
+    for name, where in ((param.name, part.at("name")), *keys):
+        if name and not pattern.fullmatch(name):
+            allowed = "letters, digits, '_' and '-'" if param.type == "object" else "letters, digits, '_', '-' and '.'"
+            remedy = f"{allowed}, beginning with a letter or '_'"
+            sheet.add(level, "invalid-name", where, f"{name!r} is no name for a param", remedy)
+
+
 def _check_param(sheet: Sheet, spec: Part, param: Declared) -> None:
     if param.type not in TYPES:
         message = f"{param.type!r} is no type of a param"
         sheet.error("param-type", spec.at("type"), message, f"one of {', '.join(TYPES)}")
         return
-    pattern = names.OBJECT_PARAM if param.type == "object" else names.PARAM
-    for name, where in ((param.name, spec.at("name")), *((key, spec.at("properties", key)) for key in param.keys)):
-        if name and not pattern.fullmatch(name):
-            allowed = "letters, digits, '_' and '-'" if param.type == "object" else "letters, digits, '_', '-' and '.'"
-            remedy = f"{allowed}, beginning with a letter or '_'"
-            sheet.error("invalid-name", where, f"{name!r} is no name for a param", remedy)
     if "default" in spec and type_of(param.default) != param.type:
         message = f"the default is {_article(type_of(param.default))}, but the param is {_article(param.type)}"
         sheet.error("param-type", spec.at("default"), message, "make both the same")
@@ -108,7 +116,7 @@ def _check_param(sheet: Sheet, spec: Part, param: Declared) -> None:
 def _check_key_types(sheet: Sheet, spec: Part) -> None:
     properties = spec.part("properties")
     for key in properties.body:
-        kind = properties.part(key).body.get("type", "string")
+        kind = properties.part(key).body.get("type") or "string"
         if kind != "string":
             sheet.error("param-type", properties.at(key, "type"), f"the key {key!r} must be a string, not {kind!r}")
 

@@ -7,7 +7,7 @@ which takes anything of the wrong type as absent: :mod:`catalog.engine.schema` h
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from catalog.engine.documents import Document, FieldPath
@@ -86,7 +86,8 @@ class Sheet:
     ) -> None:
         """``offset`` counts characters into the text at that place, to find the line within a script."""
         found = Finding(level, rule, message, remedy, self.document.position(where, offset))
-        if found not in self.findings:
+        # Said once, and not as a warning what is an error already.
+        if not any(replace(known, level=level) == found and known.level >= level for known in self.findings):
             self.findings.append(found)
 
     def error(self, rule: str, where: FieldPath, message: str, remedy: str = "", offset: int | None = None) -> None:

@@ -13,6 +13,7 @@ from catalog.engine.validation import graph, matrix, names, uses, when
 from catalog.engine.validation.declarations import (
     Declared,
     Scope,
+    check_param_name,
     check_params,
     given,
     own_scope,
@@ -40,7 +41,7 @@ class Around:
 
 def check_pipeline_spec(sheet: Sheet, spec: Part, around: Around) -> None:
     tasks, final = spec.parts("tasks"), spec.parts("finally")
-    check_params(sheet, spec.parts("params"))
+    check_params(sheet, spec.parts("params"), Level.ERROR if _names_matter(spec, around) else Level.WARNING)
     _check_sections(sheet, spec, tasks, final)
     _check_workspaces_declared(sheet, spec)
     for again, _ in duplicates([*tasks, *final]):
@@ -49,19 +50,28 @@ def check_pipeline_spec(sheet: Sheet, spec: Part, around: Around) -> None:
     scope = own_scope(spec, around.params)
     refusing = _inline_scope(spec, around) if around.inline else scope
     workspaces = frozenset(one.text("name") for one in spec.parts("workspaces")) | around.workspaces
+    if _names_matter(spec, around):
+        for param in (param for task in tasks for param in task.parts("params")):
+            check_param_name(sheet, param, given([param])[param.text("name")], Level.ERROR)
     for task in tasks:
         _check_task(sheet, task, workspaces)
         _check_params_used(sheet, task, refusing, scope, Level.ERROR)
-        _check_inline_task(sheet, task, refusing if around.inline else None, scope, workspaces)
+        _check_inline_task(sheet, task, refusing if around.inline else _own(task, scope), scope, workspaces)
     for task in final:
         _check_task(sheet, task, workspaces)
         # The webhook does not look at 'finally' of inline pipelines.
         _check_params_used(sheet, task, scope, scope, Level.WARNING if around.inline else Level.ERROR)
-        _check_inline_task(sheet, task, {} if around.inline else None, scope, workspaces)
+        nobody = _everything_used(task.part("taskSpec"), scope)
+        _check_inline_task(sheet, task, nobody if around.inline else _own(task, scope), scope, workspaces)
     graph.check(sheet, tasks, final)
     matrix.check(sheet, tasks)
     matrix.check(sheet, final)
     _check_results(sheet, spec)
+
+
+def _names_matter(spec: Part, around: Around) -> bool:
+    """Whether the webhook looks at names of params: only of inline pipelines, and for the sake of inline tasks."""
+    return around.inline and any(task.part("taskSpec").parts("steps") for task in spec.parts("tasks"))
 
 
 def _inline_scope(spec: Part, around: Around) -> dict[str, Declared]:
@@ -70,14 +80,15 @@ def _inline_scope(spec: Part, around: Around) -> dict[str, Declared]:
     for name, param in scope_of(spec.parts("params")).items():
         mixed.setdefault(name, param)
     for task in spec.parts("tasks"):
-        for name, param in {**given(task.parts("params")), **scope_of(task.part("taskSpec").parts("params"))}.items():
-            first = mixed.setdefault(name, param)
-            mixed[name] = replace(first, keys=first.keys | param.keys)
+        for params in (given(task.parts("params")), scope_of(task.part("taskSpec").parts("params"))):
+            for name, param in params.items():
+                first = mixed.setdefault(name, param)
+                mixed[name] = replace(first, keys=first.keys | param.keys)
     return mixed
 
 
 def _check_sections(sheet: Sheet, spec: Part, tasks: list[Part], final: list[Part]) -> None:
-    if not spec.body:
+    if not any(spec.body.values()):
         sheet.error("missing-field", spec.at("tasks"), "the pipeline is empty", "add 'tasks'")
     elif final and not tasks:
         sheet.error("finally", spec.at("finally"), "there is 'finally', but no 'tasks'", "move them to 'tasks'")
@@ -168,9 +179,10 @@ def _check_params_used(sheet: Sheet, task: Part, refusing: Scope, reaching: Scop
     seen = set()
     for where, text, place in _checked_texts(task, refusing):
         seen.add(where)
-        uses.check_params(sheet, where, text, place, refusing, level)
-        uses.check_context(sheet, where, text, uses.PIPELINE_CONTEXT)
-        _check_arrives(sheet, where, text, refusing, reaching)
+        overlooked = place is Place.VALUE and "matrix" in where
+        uses.check_params(sheet, where, text, place, refusing, Level.WARNING if overlooked else level)
+        uses.check_params(sheet, where, text, place, reaching, Level.WARNING)
+        uses.check_context(sheet, where, text, uses.PIPELINE_CONTEXT, uses.PIPELINE_CONTEXT)
         _check_roots(sheet, where, text)
     # Names of a matrix's runs may show its params.
     shown = {**{name: Declared(name, "string") for name in given(graph.matrix_params(task))}, **reaching}
@@ -184,7 +196,7 @@ def _checked_texts(task: Part, scope: Scope) -> list[tuple[FieldPath, str, Place
     for param in (*task.parts("params"), *graph.matrix_params(task)):
         value = param.body.get("value")
         if isinstance(value, str):
-            found.append((param.at("value"), value, Place.VALUE))
+            found.append((param.at("value"), value, Place.FIELD if "include" in param.path else Place.VALUE))
         elif isinstance(value, dict):
             found += [(where, text, Place.FIELD) for where, text in param.part("value").all_texts()]
         else:
@@ -204,13 +216,6 @@ def _checked_texts(task: Part, scope: Scope) -> list[tuple[FieldPath, str, Place
     return found
 
 
-def _check_arrives(sheet: Sheet, where: FieldPath, text: str, refusing: Scope, reaching: Scope) -> None:
-    for reference in references.find(text):
-        if reference.root == "params" and reference.path[1] in refusing and reference.path[1] not in reaching:
-            message = f"{reference.text!r} stays as it is: the pipeline has no param {reference.path[1]!r}"
-            sheet.warning("undeclared-param", where, message, unknown(reference.path[1], reaching), reference.start)
-
-
 def _check_roots(sheet: Sheet, where: FieldPath, text: str) -> None:
     for match in _ANY_VARIABLE.finditer(text):
         if match[1].split(".", 1)[0] not in _ROOTS:
@@ -219,10 +224,13 @@ def _check_roots(sheet: Sheet, where: FieldPath, text: str) -> None:
             sheet.error("malformed-variable", where, message, remedy, match.start())
 
 
-def _check_inline_task(
-    sheet: Sheet, task: Part, refusing: Scope | None, scope: Scope, workspaces: frozenset[str]
-) -> None:
-    """An embedded taskSpec; ``refusing`` is None in a Pipeline of its own, and empty where nobody refuses anything."""
+def _own(task: Part, scope: Scope) -> dict[str, Declared]:
+    """In a Pipeline of its own, what an inline task is given counts only when its spec declares it."""
+    return own_scope(task.part("taskSpec"), scope)
+
+
+def _check_inline_task(sheet: Sheet, task: Part, refusing: Scope, scope: Scope, workspaces: frozenset[str]) -> None:
+    """An embedded taskSpec; the webhook takes all params but those in ``refusing`` for mistakes."""
     spec = task.part("taskSpec")
     if "taskSpec" not in task or is_custom(spec, "taskSpec"):
         return
@@ -231,11 +239,6 @@ def _check_inline_task(
             message = f"a taskSpec with steps has no {key!r}"
             sheet.error("one-of", spec.at(key), message, "remove it")
     reaching = own_scope(spec, {**scope, **given(task.parts("params"))})
-    if refusing is None:
-        # A Pipeline of its own: what the task is given counts only when the spec declares it.
-        refusing = own_scope(spec, scope)
-    elif not refusing:
-        refusing = _everything_used(spec, reaching)
     setting = Setting(refusing, reaching, workspaces, context=_CONTEXT, in_pipeline=True)
     check_task_spec(sheet, spec, setting)
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from catalog.engine import durations
 from catalog.engine.documents import FieldPath
+from catalog.engine.findings import Level
 from catalog.engine.validation import graph
-from catalog.engine.validation.declarations import Declared, given, own_scope
+from catalog.engine.validation.declarations import Declared, check_param_name, given, own_scope
 from catalog.engine.validation.parts import Part, Sheet, duplicates
 from catalog.engine.validation.pipelines import Around, check_pipeline_spec
 from catalog.engine.validation.steps import check_reference
@@ -32,6 +33,8 @@ def check_task_run(sheet: Sheet, spec: Part) -> None:
     if "taskSpec" in spec:
         params = given(spec.parts("params"))
         inner = spec.part("taskSpec")
+        for param in spec.parts("params"):
+            check_param_name(sheet, param, params[param.text("name")], Level.ERROR)
         scope = _combined(params, inner)
         workspaces = frozenset(one.text("name") for one in spec.parts("workspaces"))
         volumes = frozenset(one.text("name") for one in spec.part("podTemplate").parts("volumes"))
@@ -62,13 +65,19 @@ def _combined(params: dict[str, Declared], spec: Part) -> dict[str, Declared]:
 def check_pipeline_run(sheet: Sheet, spec: Part) -> None:
     _check_one_of(sheet, spec, "pipelineRef", "pipelineSpec")
     _check_given(sheet, spec)
-    for use in graph.results_in(found for param in spec.parts("params") for found in param.all_texts()):
+    values = (found for param in spec.parts("params") for found in param.all_texts(without=("name",)))
+    for use in graph.results_in(values):
         message = f"{use.reference.text!r}: a PipelineRun's params cannot take results"
         sheet.error("result-reference", use.where, message, "take it in a task of the pipeline")
     if "pipelineSpec" in spec:
         workspaces = frozenset(one.text("name") for one in spec.parts("workspaces"))
-        around = Around(inline=True, params=given(spec.parts("params")), workspaces=workspaces)
-        check_pipeline_spec(sheet, spec.part("pipelineSpec"), around)
+        params = given(spec.parts("params"))
+        around = Around(inline=True, params=params, workspaces=workspaces)
+        pipeline = spec.part("pipelineSpec")
+        check_pipeline_spec(sheet, pipeline, around)
+        if any(task.part("taskSpec").parts("steps") for task in pipeline.parts("tasks")):
+            for param in spec.parts("params"):
+                check_param_name(sheet, param, params[param.text("name")], Level.ERROR)
     _check_bindings(sheet, spec, fold=False)
     allowed = ("Cancelled", "CancelledRunFinally", "StoppedRunFinally", "PipelineRunPending")
     _check_status(sheet, spec, allowed)

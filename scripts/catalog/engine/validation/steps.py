@@ -85,7 +85,7 @@ def check_reference(sheet: Sheet, ref: Part) -> None:
         if "params" not in ref:
             message = "a reference has either 'name' or 'resolver' with 'params', not both"
             sheet.error("reference", ref.at("name"), message, "remove one")
-    elif name and not names.is_reference(name) and "$(" not in name:
+    elif name and not names.is_reference(name):
         sheet.error("invalid-name", ref.at("name"), f"{name!r} is no name to refer to", "check its spelling")
 
 

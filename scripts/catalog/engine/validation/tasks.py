@@ -89,21 +89,15 @@ def _overlooked_texts(spec: Part) -> Iterator[Text]:
 
 def _check_params_used(sheet: Sheet, spec: Part, setting: Setting) -> None:
     own = scope_of(spec.parts("params"))
-    refusing = own if setting.refusing is None else setting.refusing
+    arrays = {name: param for name, param in own.items() if param.type == "array"}
+    refusing = own if setting.refusing is None else {**setting.refusing, **arrays}
     reaching = own if setting.reaching is None else setting.reaching
     for step in spec.parts("steps"):
         for where, text, place in step_texts(step):
             uses.check_params(sheet, where, text, place, refusing)
-            _check_reaches(sheet, where, text, refusing, reaching)
+            uses.check_params(sheet, where, text, place, reaching, Level.WARNING)
     for where, text, place in _overlooked_texts(spec):
         uses.check_params(sheet, where, text, place, reaching, Level.WARNING)
-
-
-def _check_reaches(sheet: Sheet, where: FieldPath, text: str, refusing: Scope, reaching: Scope) -> None:
-    for reference in references.find(text):
-        if reference.root == "params" and reference.path[1] in refusing and reference.path[1] not in reaching:
-            message = f"{reference.text!r} stays as it is: the param {reference.path[1]!r} does not arrive here"
-            sheet.warning("undeclared-param", where, message, unknown(reference.path[1], reaching), reference.start)
 
 
 def _check_other_variables(sheet: Sheet, spec: Part, setting: Setting) -> None:
@@ -115,10 +109,10 @@ def _check_other_variables(sheet: Sheet, spec: Part, setting: Setting) -> None:
     for (where, text, _), is_checked in (*checked, *overlooked):
         if "$(" not in text:
             continue
-        level = Level.ERROR if is_checked else Level.WARNING
-        uses.check_context(sheet, where, text, setting.context, level)
+        refusing = uses.TASK_CONTEXT if is_checked else ()
+        uses.check_context(sheet, where, text, setting.context, refusing)
         uses.check_workspaces(sheet, where, text, workspaces)
-        _check_results_used(sheet, where, text, results, steps)
+        _check_results_used(sheet, where, text, results, steps, refused=is_checked and where[-1] == "script")
         if is_checked:
             _check_malformed(sheet, where, text)
         if not setting.in_pipeline:
@@ -134,14 +128,15 @@ def _check_malformed(sheet: Sheet, where: FieldPath, text: str) -> None:
             sheet.error("malformed-variable", where, message, remedy, bad.start)
 
 
-def _check_results_used(sheet: Sheet, where: FieldPath, text: str, results: set[str], steps: set[str]) -> None:
+def _check_results_used(
+    sheet: Sheet, where: FieldPath, text: str, results: set[str], steps: set[str], *, refused: bool
+) -> None:
+    """``refused``: whether the webhook looks here, which it does in scripts, at names that are not in brackets."""
     for reference in references.find(text):
         name = reference.path[1]
         if reference.root == "results" and name not in results:
-            # The webhook looks at scripts, and at names that are not in brackets.
-            refused = where[-1] == "script" and "[" not in reference.text
             message = f"{reference.text!r}: the result {name!r} is not declared"
-            level = Level.ERROR if refused else Level.WARNING
+            level = Level.ERROR if refused and "[" not in reference.text else Level.WARNING
             sheet.add(level, "undeclared-result", where, message, unknown(name, results), reference.start)
         elif reference.root == "results" and reference.path[2:] != ("path",):
             message = f"{reference.text!r} stays as it is: a result has only a path here"

@@ -105,9 +105,10 @@ def _check_object(
 
 
 def check_context(
-    sheet: Sheet, where: FieldPath, text: str, known: Mapping[str, Iterable[str]], level: Level = Level.ERROR
+    sheet: Sheet, where: FieldPath, text: str, known: Mapping[str, Iterable[str]], refusing: Iterable[str]
 ) -> None:
-    """Every ``$(context…)``: of a known owner with an unknown property (refused), or of an owner without meaning."""
+    """Every ``$(context…)``: of an owner without meaning here, or of a known owner with an unknown property, which
+    the webhook refuses for the owners named in ``refusing``."""
     for reference in references.find(text):
         if reference.root != "context":
             continue
@@ -121,6 +122,7 @@ def check_context(
         elif len(names) != 1 or names[0] not in known[owner]:
             message = f"{reference.text!r} does not exist"
             remedy = "known: " + ", ".join(f"$(context.{owner}.{what})" for what in known[owner])
+            level = Level.ERROR if owner in refusing else Level.WARNING
             sheet.add(level, "unknown-context", where, message, remedy, reference.start)
 
 
