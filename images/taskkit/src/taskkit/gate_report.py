@@ -21,11 +21,12 @@ class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     metric: str
     rule: Literal["min", "max", "max_drop", "max_drop_ratio", "min_gain", "present"]
+    """present: what is checked first and for every rule; shown only where the metric is missing or no finite number."""
     bound: str
     direction: Direction | None
     severity: Literal["error", "warning"]
     candidate: str
-    """Empty where the candidate does not have the metric."""
+    """The number; what stands in its place, such as NaN; empty where the candidate does not have the metric."""
     baseline: str
     """Empty where the rule needs none or there is none."""
     verdict: Literal["pass", "fail", "no-baseline"]
@@ -51,9 +52,13 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class GateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema_version: Literal["1"]
     verdict: Verdict
+    """The worst of all checks of severity error, unless a reason was given to override ``fail``."""
     approved: bool
+    """Whether the report stands for an approval: pass, overridden, or no-baseline where that only warns."""
     model_digest: str
+    """``sha256:<hex>`` of the model.json that was decided on."""
     metrics: dict[str, str]
+    """The candidate's finite numbers, as they were written."""
     checks: tuple[Check, ...]
     baseline: Baseline
     rules: dict[str, dict[str, str]]
@@ -62,6 +67,7 @@ class GateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on_missing_baseline: Literal["warn", "fail"]
     override: Override | None = None
     notes: tuple[str, ...] = ()
+    """What a reader should know and what decided nothing, one sentence each."""
 
     def to_json(self) -> bytes:
         """The canonical bytes that are written to gate/report.json."""
