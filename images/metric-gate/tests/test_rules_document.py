@@ -144,11 +144,12 @@ def test_whatever_a_yaml_writer_writes_is_read_back(wanted):
 
 @given(st.text(max_size=60) | st.text("{}[]:,- \n'\"&*!#|>%@`acinmx_0.9e", max_size=60))
 def test_any_text_gives_rules_or_a_usage_error_of_one_line(text):
+    message = ""
     try:
-        said = [rule.metric for rule in parse_rules(text, "rules") or ()]
+        parse_rules(text, "rules")
     except UsageError as error:
-        said = str(error).splitlines()
-    assert len(said) <= 1 or "\n" in text or "," in text
+        message = str(error)
+    assert "\n" not in message
 
 
 def test_every_bound_is_described():
