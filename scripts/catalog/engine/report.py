@@ -44,7 +44,7 @@ def shortened(value: Value, longest: int = _LONGEST_VALUE) -> str:
 
 
 def result_lines(results: Mapping[str, Value], longest: int = _LONGEST_VALUE) -> tuple[str, ...]:
-    return tuple(f"{name}={shortened(value, longest)}" for name, value in results.items() if value not in {"", ()})
+    return tuple(f"{name}={shortened(value, longest)}" for name, value in results.items() if value != "")
 
 
 def rows(outcome: RunOutcome) -> list[Row]:

@@ -81,7 +81,7 @@ SPECS = declared({"name": "s"}, {"name": "l", "type": "array"}, {"name": "o", "t
 
 
 def test_values_on_the_command_line_follow_the_declared_type():
-    given = from_command_line(SPECS, ["s=a=b", "l=[\"x\", \"-y\"]", 'o={"k": "v"}'])
+    given = from_command_line(SPECS, ["s=a=b", 'l=["x", "-y"]', 'o={"k": "v"}'])
     assert given == {"s": "a=b", "l": ["x", "-y"], "o": {"k": "v"}}
     assert from_command_line(SPECS, ['s=["not", "parsed"]']) == {"s": '["not", "parsed"]'}
 
@@ -92,7 +92,7 @@ def test_values_on_the_command_line_follow_the_declared_type():
         ("s", "write it as name=value"),
         ("=x", "write it as name=value"),
         ("ghost=1", "there is no param ghost here; declared are: s, l, o"),
-        ("l=a,b", 'l is an array; write JSON such as'),
+        ("l=a,b", "l is an array; write JSON such as"),
         ("l=[1, 2]", "l is an array of strings"),
         ("l=5", "l is an array of strings"),
         ('l={"a": "b"}', "l is an array of strings"),

@@ -67,7 +67,7 @@ def test_an_array_result_of_numbers_fails_the_task_although_its_steps_succeed(ex
 
 
 def test_results_over_4096_bytes_fail_every_step_from_there_on_but_stop_none(execute):
-    ran = execute(TASK.format(results="{name: r}", first="head -c 4200 /dev/zero | tr \"\\\\0\" x > $(results.r.path)"))
+    ran = execute(TASK.format(results="{name: r}", first='head -c 4200 /dev/zero | tr "\\\\0" x > $(results.r.path)'))
     task = ran.outcome.task("t")
     assert (task.status, task.exit_code) == ("Failed", 1)
     assert [step.exit_code for step in task.steps] == [1, 1]
@@ -76,14 +76,16 @@ def test_results_over_4096_bytes_fail_every_step_from_there_on_but_stop_none(exe
 
 
 def test_results_just_below_the_limit_pass(execute):
-    ran = execute(TASK.format(results="{name: r}", first="head -c 3900 /dev/zero | tr \"\\\\0\" x > $(results.r.path)"))
+    ran = execute(TASK.format(results="{name: r}", first='head -c 3900 /dev/zero | tr "\\\\0" x > $(results.r.path)'))
     assert len(ran.outcome.results["r"]) == 3900
 
 
 def test_a_failed_task_keeps_its_results_and_a_result_not_written_is_absent(execute):
     ran = execute(
-        TASK.format(results="{name: r}, {name: never}, {name: empty}",
-                    first="printf kept > $(results.r.path); : > $(results.empty.path); exit 4")
+        TASK.format(
+            results="{name: r}, {name: never}, {name: empty}",
+            first="printf kept > $(results.r.path); : > $(results.empty.path); exit 4",
+        )
     )
     assert ran.outcome.task("t").exit_code == 4
     assert ran.outcome.results == {"r": "kept", "empty": ""}

@@ -132,15 +132,17 @@ def skips(graph, behave=ended):
 
 
 def test_after_a_task_skipped_by_when_order_goes_on_and_results_are_missing():
-    graph = Graph((
-        node("a", when=WHEN_NO),
-        node("ordered", runAfter=["a"]),
-        node("user", params=uses("a")),
-        node("child", params=uses("user")),
-        node("grandchild", runAfter=["child"]),
-        node("guarded", when=[{"input": "$(tasks.a.results.r)", "operator": "in", "values": ["x"]}]),
-        node("guarded-not", when=[{"input": "$(tasks.a.results.r)", "operator": "notin", "values": ["x"]}]),
-    ))
+    graph = Graph(
+        (
+            node("a", when=WHEN_NO),
+            node("ordered", runAfter=["a"]),
+            node("user", params=uses("a")),
+            node("child", params=uses("user")),
+            node("grandchild", runAfter=["child"]),
+            node("guarded", when=[{"input": "$(tasks.a.results.r)", "operator": "in", "values": ["x"]}]),
+            node("guarded-not", when=[{"input": "$(tasks.a.results.r)", "operator": "notin", "values": ["x"]}]),
+        )
+    )
     assert skips(graph) == {
         "a": Skip.WHEN,
         "user": Skip.RESULTS,
@@ -208,9 +210,18 @@ def test_an_index_beyond_an_array_result_makes_the_run_invalid():
 
 
 def test_results_are_put_in_place_with_their_types():
-    graph = Graph((node("a"), node("b", params=[{"name": "p", "value": "$(tasks.a.results.r[*])"}], taskSpec={
-        "steps": [{"script": "echo $(tasks.a.results.r[0])"}],
-    })))
+    graph = Graph(
+        (
+            node("a"),
+            node(
+                "b",
+                params=[{"name": "p", "value": "$(tasks.a.results.r[*])"}],
+                taskSpec={
+                    "steps": [{"script": "echo $(tasks.a.results.r[0])"}],
+                },
+            ),
+        )
+    )
     decision = decide(graph, State({"a": ended("a", r=["x", "y"])}))
     [ready] = decision.ready
     assert ready.body["params"] == [{"name": "p", "value": ["x", "y"]}]

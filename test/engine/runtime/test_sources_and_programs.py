@@ -55,7 +55,10 @@ def test_a_document_given_comes_first(catalog, tmp_path):
         (hub(name="greet", version="0.1"), "0.1"),
         (hub(name="greet", version="0.9.0"), "0.9"),
         (hub(name="greet", version=">= 0.1"), "0.10"),
-        ({"resolver": "bundles", "params": [{"name": "name", "value": "greet"}, {"name": "kind", "value": "task"}]}, "0.10"),
+        (
+            {"resolver": "bundles", "params": [{"name": "name", "value": "greet"}, {"name": "kind", "value": "task"}]},
+            "0.10",
+        ),
         ({"resolver": "git", "params": [{"name": "pathInRepo", "value": "task/greet/0.9/greet.yaml"}]}, "0.9"),
     ],
 )

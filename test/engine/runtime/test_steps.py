@@ -120,7 +120,7 @@ def test_a_params_value_may_hold_a_variable_of_a_later_phase_only(execute):
 
 
 def test_values_reach_a_command_unharmed_whatever_they_hold(execute):
-    nasty = '"; rm -rf / #\n$(id) `id` * ~ \\ \'x\''
+    nasty = "\"; rm -rf / #\n$(id) `id` * ~ \\ 'x'"
     import json
 
     ran = execute(
@@ -150,9 +150,9 @@ def test_a_step_takes_its_working_directory_from_a_workspace(execute, tmp_path):
     folder = tmp_path / "w"
     folder.mkdir()
     ran = execute(
-        task(
-            "- {image: x, workingDir: $(workspaces.w.path), command: [pwd]}", "workspaces: [{name: w}]"
-        ).replace("  taskSpec:", "  workspaces: [{name: w, emptyDir: {}}]\n  taskSpec:"),
+        task("- {image: x, workingDir: $(workspaces.w.path), command: [pwd]}", "workspaces: [{name: w}]").replace(
+            "  taskSpec:", "  workspaces: [{name: w, emptyDir: {}}]\n  taskSpec:"
+        ),
         {"w": folder},
     )
     assert ran.log == str(folder)
@@ -160,7 +160,10 @@ def test_a_step_takes_its_working_directory_from_a_workspace(execute, tmp_path):
 
 @pytest.mark.parametrize(
     ("directory", "message"),
-    [("relative/dir", "workingDir relative/dir is relative"), ("/no/such/dir", "workingDir /no/such/dir does not exist")],
+    [
+        ("relative/dir", "workingDir relative/dir is relative"),
+        ("/no/such/dir", "workingDir /no/such/dir does not exist"),
+    ],
 )
 def test_a_working_directory_that_cannot_be_fails_by_name(execute, directory, message):
     outcome = execute(task(f"- {{image: x, workingDir: {directory}, command: [pwd]}}")).outcome.task("t")

@@ -9,22 +9,24 @@ from hypothesis import strategies as st
 from catalog.engine.expansion import expand, expand_env
 from catalog.engine.substitution import IndexOutOfBoundsError, Replacements, allows
 
-VALUES = Replacements({
-    "params.version": "1.0",
-    "params.a.b": "dotted",
-    "params.files": ["one", "two words", ""],
-    "params.none": [],
-    "params.where": {"host": "localhost", "port": "5000"},
-    "results.out.path": "/r/out",
-    "context.taskRun.name": "run-1",
-})
+VALUES = Replacements(
+    {
+        "params.version": "1.0",
+        "params.a.b": "dotted",
+        "params.files": ["one", "two words", ""],
+        "params.none": [],
+        "params.where": {"host": "localhost", "port": "5000"},
+        "results.out.path": "/r/out",
+        "context.taskRun.name": "run-1",
+    }
+)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("v$(params.version)!", "v1.0!"),
-        ('$(params["version"]) $(params[\'version\'])', "1.0 1.0"),
+        ("$(params[\"version\"]) $(params['version'])", "1.0 1.0"),
         ("$(params.a.b)", "dotted"),
         ('$(params["a.b"])', "dotted"),
         ("$(params.files[1])", "two words"),

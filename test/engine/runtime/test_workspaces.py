@@ -87,7 +87,7 @@ def test_an_optional_workspace_that_is_not_bound_has_no_path(execute):
 
 
 def test_a_required_workspace_that_is_not_bound_is_refused_with_the_remedy(execute):
-    with pytest.raises(PlanError, match="workspace w is not bound; .* --workspace w=<folder>"):
+    with pytest.raises(PlanError, match=r"workspace w is not bound; .* --workspace w=<folder>"):
         execute(task_run())
 
 
