@@ -104,7 +104,7 @@ def _callee(sheet: Sheet, holder: Part, kind: str, known: Known) -> Callee | Non
     reference = holder.part(ref)
     by_resolver = bool(reference.text("resolver"))
     name = _resolved_name(reference) if by_resolver else reference.text("name")
-    if not name or "$(" in name:
+    if not name or "$(" in name or "://" in name:
         return None
     found = known.find(kind, name, sheet.document)
     if found is None and by_resolver:

@@ -113,16 +113,20 @@ def _check_param(sheet: Sheet, spec: Part, param: Declared) -> None:
         sheet.error("feature", spec.at("enum"), message, "let the program refuse the value instead")
 
 
-def _check_key_types(sheet: Sheet, spec: Part) -> None:
+def _check_key_types(sheet: Sheet, spec: Part, default: str = "string") -> None:
     properties = spec.part("properties")
     for key in properties.body:
-        kind = properties.part(key).body.get("type") or "string"
+        kind = properties.part(key).body.get("type") or default
         if kind != "string":
-            sheet.error("param-type", properties.at(key, "type"), f"the key {key!r} must be a string, not {kind!r}")
+            message = f"the key {key!r} must have the type 'string', not {kind!r}"
+            sheet.error("param-type", properties.at(key, "type"), message, "write 'type: string'")
 
 
-def check_results(sheet: Sheet, results: list[Part]) -> None:
-    """Names and types of declared results. Two of one name are accepted by Tekton; they mean nothing good."""
+def check_results(sheet: Sheet, results: list[Part], *, of_step: bool = False) -> None:
+    """Names and types of declared results. Two of one name are accepted by Tekton; they mean nothing good.
+
+    The types of an object's keys may be left out, but for results of steps.
+    """
     for again, first in duplicates(results):
         message = f"the result {again.text('name')!r} is declared twice"
         sheet.warning("duplicate-name", again.at("name"), message, f"also declared at line {_line(sheet, first)}")
@@ -139,7 +143,7 @@ def check_results(sheet: Sheet, results: list[Part]) -> None:
             if "properties" not in result:
                 message = f"the object result {name!r} declares no keys"
                 sheet.error("missing-field", result.at("properties"), message, "add 'properties' with each key's type")
-            _check_key_types(sheet, result)
+            _check_key_types(sheet, result, "" if of_step else "string")
 
 
 def unknown(name: str, scope: Iterable[str]) -> str:

@@ -38,7 +38,7 @@ def check_step(sheet: Sheet, step: Part, template: Part) -> None:
     _check_on_error(sheet, step)
     _check_timeout(sheet, step)
     check_mounts(sheet, step)
-    check_results(sheet, step.parts("results"))
+    check_results(sheet, step.parts("results"), of_step=True)
     when.check(sheet, step.parts("when"))
     _check_step_results(sheet, step)
     _check_alpha(sheet, step)
@@ -127,7 +127,7 @@ def _check_step_results(sheet: Sheet, step: Part) -> None:
             if reference.path[:2] == ("step", "results") and reference.path[2:3] and reference.path[2] not in own:
                 message = f"{reference.text!r}: the step declares no result {reference.path[2]!r}"
                 # Tekton looks at scripts of steps that declare any result.
-                level = sheet.error if own and where[-1] == "script" else sheet.warning
+                level = sheet.error if "results" in step and where[-1] == "script" else sheet.warning
                 level("undeclared-result", where, message, "declare it in the step's 'results'", reference.start)
 
 

@@ -71,16 +71,27 @@ def step_texts(step: Part) -> Iterator[Text]:
             yield mount.at(key), mount.text(key), Place.FIELD
 
 
+def _checked_texts(spec: Part) -> Iterator[Text]:
+    """Those fields of all steps, and of the stepTemplate where any step takes them from it."""
+    steps = spec.parts("steps")
+    for step in steps:
+        yield from step_texts(step)
+    for where, text, place in step_texts(spec.part("stepTemplate")):
+        key = str(where[len(spec.path) + 1])
+        if key in {"env", "volumeMounts"} or any(key not in step and "ref" not in step for step in steps):
+            yield where, text, place
+
+
 def _overlooked_texts(spec: Part) -> Iterator[Text]:
     """All other texts of a TaskSpec that take variables, which nobody checks before they are used."""
-    seen = {where for step in spec.parts("steps") for where, _, _ in step_texts(step)}
+    seen = {where for where, _, _ in _checked_texts(spec)}
     for step in spec.parts("steps"):
         for where, text in step.all_texts(without=("results", "displayName")):
             if where not in seen:
                 yield where, text, Place.VALUE
     for key in ("stepTemplate", "sidecars", "volumes", "workspaces"):
         for where, text in texts_below(spec.body.get(key), spec.at(key)):
-            if where[-1] != "description":
+            if where[-1] != "description" and where not in seen:
                 yield where, text, Place.VALUE
     for param in spec.parts("params"):
         for where, text in texts_below(param.body.get("default"), param.at("default")):
@@ -92,10 +103,9 @@ def _check_params_used(sheet: Sheet, spec: Part, setting: Setting) -> None:
     arrays = {name: param for name, param in own.items() if param.type == "array"}
     refusing = own if setting.refusing is None else {**setting.refusing, **arrays}
     reaching = own if setting.reaching is None else setting.reaching
-    for step in spec.parts("steps"):
-        for where, text, place in step_texts(step):
-            uses.check_params(sheet, where, text, place, refusing)
-            uses.check_params(sheet, where, text, place, reaching, Level.WARNING)
+    for where, text, place in _checked_texts(spec):
+        uses.check_params(sheet, where, text, place, refusing)
+        uses.check_params(sheet, where, text, place, reaching, Level.WARNING)
     for where, text, place in _overlooked_texts(spec):
         uses.check_params(sheet, where, text, place, reaching, Level.WARNING)
 
@@ -104,7 +114,7 @@ def _check_other_variables(sheet: Sheet, spec: Part, setting: Setting) -> None:
     workspaces = {one.text("name") for one in spec.parts("workspaces")} | setting.workspaces
     results = {one.text("name") for one in spec.parts("results")}
     steps = {one.text("name") for one in spec.parts("steps")}
-    checked = [(text, True) for step in spec.parts("steps") for text in step_texts(step)]
+    checked = [(text, True) for text in _checked_texts(spec)]
     overlooked = [(text, False) for text in _overlooked_texts(spec)]
     for (where, text, _), is_checked in (*checked, *overlooked):
         if "$(" not in text:
