@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
 import signal
 import sys
 import traceback
@@ -68,6 +70,9 @@ def _positive(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a log must not end at a letter the terminal lacks
     try:
         return _run(options)
     except PlanError as error:
@@ -75,7 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(problem, file=sys.stderr)
         print(f"nothing was run: {_count(len(error.problems))}", file=sys.stderr)
         return INVALID
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever read the output has gone; what is still to be written goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
         if options.debug:

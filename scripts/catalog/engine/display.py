@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -147,7 +146,7 @@ class LiveDisplay(Display):
         from rich.text import Text
 
         self.console.print()
-        self.console.print(_table(outcome))
+        self.console.print(_table(outcome, self.console.width))
         for text in report.explanations(outcome, self.last_lines):
             self.console.print(Text(text, style="red"))
         if outcome.kind == "PipelineRun" and outcome.results:
@@ -165,16 +164,18 @@ def _uncoloured(text: str) -> Any:
     return shown
 
 
-def _table(outcome: RunOutcome) -> RenderableType:
+def _table(outcome: RunOutcome, width: int) -> RenderableType:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    rows = report.rows(outcome)
+    cells = [report.HEADER[:-1], *((row.task, str(row.status), row.reason, row.time) for row in rows)]
+    others = sum(max(map(len, column)) + 3 for column in zip(*cells, strict=True))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for title in report.HEADER:
-        fold: Mapping[str, Any] = {"overflow": "fold", "ratio": None} if title == "results" else {"no_wrap": False}
-        table.add_column(title, justify="right" if title == "time" else "left", **fold)
-    for row in report.rows(outcome):
-        results = Text("\n".join(row.results), overflow="fold")
+        table.add_column(title, justify="right" if title == "time" else "left", overflow="fold")
+    for row in report.rows(outcome, max(20, width - others)):
+        results = Text("\n".join(row.results))
         table.add_row(row.task, Text(str(row.status), style=_STYLES[row.status]), row.reason, row.time, results)
     return table

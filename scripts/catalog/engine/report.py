@@ -11,7 +11,8 @@ from catalog.engine.outcomes import RunOutcome, Status, TaskOutcome
 from catalog.engine.substitution import Value
 
 HEADER = ("task", "status", "reason", "time", "results")
-_LONGEST_VALUE = 44
+_WIDEST_RESULT = 64
+_SHORTEST_VALUE = 12
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def duration(seconds: float) -> str:
     return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
 
 
-def shortened(value: Value, longest: int = _LONGEST_VALUE) -> str:
+def shortened(value: Value, longest: int) -> str:
     """A result's value on one line, its middle left out when it is long (ends tell digests and names apart)."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = "".join(c if c.isprintable() else " " for c in text.strip("\n"))
@@ -43,16 +44,21 @@ def shortened(value: Value, longest: int = _LONGEST_VALUE) -> str:
     return f"{text[:head]}…{text[-(longest - 1 - head) :]}"
 
 
-def result_lines(results: Mapping[str, Value], longest: int = _LONGEST_VALUE) -> tuple[str, ...]:
-    return tuple(f"{name}={shortened(value, longest)}" for name, value in results.items() if value != "")
+def result_lines(results: Mapping[str, Value], widest: int) -> tuple[str, ...]:
+    """``name=value`` for each result that is not empty, the value shortened to what is left of the width."""
+    return tuple(
+        f"{name}={shortened(value, max(_SHORTEST_VALUE, widest - len(name) - 1))}"
+        for name, value in results.items()
+        if value != ""
+    )
 
 
-def rows(outcome: RunOutcome) -> list[Row]:
-    """A row for each task in the order of the pipeline."""
-    return [_row(task) for task in outcome.tasks]
+def rows(outcome: RunOutcome, widest: int = _WIDEST_RESULT) -> list[Row]:
+    """A row for each task in the order of the pipeline; ``widest`` is what there is for ``name=value``."""
+    return [_row(task, widest) for task in outcome.tasks]
 
 
-def _row(task: TaskOutcome) -> Row:
+def _row(task: TaskOutcome, widest: int) -> Row:
     reason = "" if task.reason == task.status else str(task.reason)
     if task.failed and task.exit_code is not None:
         reason = f"{reason}, exit code {task.exit_code}"
@@ -64,7 +70,7 @@ def _row(task: TaskOutcome) -> Row:
         status=task.status,
         reason=reason,
         time=duration(task.seconds) if ran else "",
-        results=result_lines(task.results),
+        results=result_lines(task.results, widest),
     )
 
 

@@ -118,10 +118,10 @@ def prepare(step: Mapping[str, Any], name: str, around: Surroundings, earlier: M
     Raises StepError, ProgramError and WorkspaceError.
     """
     scratch = around.room.step(name)
-    temporary = scratch / "tmp"
+    temporary = _temporary(step, scratch, around.room)
     home = scratch / "home"
     for folder in (temporary, home):
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     own = expand_env(_env(step, around.documents), _env_from(step, around.documents))
     argv = _argv(step, name, scratch, own)
     late = Replacements(earlier)
@@ -131,6 +131,12 @@ def prepare(step: Mapping[str, Any], name: str, around: Surroundings, earlier: M
     basis = around.programs.environment(str(step.get("image") or ""))
     env = {**basis, **around.default_env, "HOME": str(home), "TMPDIR": str(temporary), **own}
     return Command(late.items(argv), env, _working_dir(step, scratch))
+
+
+def _temporary(step: Mapping[str, Any], scratch: Path, room: Room) -> Path:
+    """The step's own folder for temporary files, or the volume that it mounts at /tmp, which steps may share."""
+    volumes = [mount["name"] for mount in step.get("volumeMounts") or () if mount["mountPath"].rstrip("/") == "/tmp"]  # noqa: S108
+    return room.root / "volumes" / volumes[0] if volumes else scratch / "tmp"
 
 
 def _argv(step: Mapping[str, Any], name: str, scratch: Path, env: Mapping[str, str]) -> list[str]:

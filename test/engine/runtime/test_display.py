@@ -60,7 +60,7 @@ def test_plain_lines_carry_the_task_and_end_with_the_table_and_the_reasons():
     assert "[train] Succeeded in 3.2s" not in lines  # the outcome has no steps, so no time is claimed
     assert lines[lines.index("") + 1 :] == [
         "task   status     reason                    time   results",
-        f"train  Succeeded  2 attempts                3.2s   model-digest=sha256:{'a' * 21}…{'a' * 11}beef",
+        f"train  Succeeded  2 attempts                3.2s   model-digest=sha256:{'a' * 26}…{'a' * 13}beef",
         '                                                   list=["x", "y"]',
         "gate   Failed     StepFailed, exit code 10  1m02s",
         "build  Skipped    PipelineRun was stopping",
@@ -83,6 +83,8 @@ def test_on_a_terminal_no_line_is_wider_than_it(monkeypatch, columns):
     assert "\x1b[" in text
     plain = [Text.from_ansi(line).plain for line in text.splitlines()]
     assert max(len(line) for line in plain) <= int(columns)
+    [digest] = [line for line in plain if "model-digest" in line]
+    assert digest.endswith("beef")  # shortened to fit, not wrapped
     assert any("[train] epoch 1 [0.9]" in line for line in plain)
     assert any("PipelineRun demo: Failed in 1m05s" in line for line in plain)
 

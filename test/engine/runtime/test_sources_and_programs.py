@@ -9,7 +9,9 @@ import pytest
 from catalog.engine.documents import Documents
 from catalog.engine.images import local_defaults
 from catalog.engine.params import ParamSpec
+from catalog.engine.planning import PlanError
 from catalog.engine.programs import ProgramError, Programs
+from catalog.engine.requests import Request, prepare
 from catalog.engine.sources import SourceError, Sources
 from catalog.tree import IMAGE_PREFIX, program_of
 
@@ -156,3 +158,31 @@ def test_a_base_image_that_was_given_stays(tree):
 def test_a_param_that_names_a_steps_image_stays(tree):
     spec = {"steps": [{"image": "$(params.base-image)"}]}
     assert local_defaults([BASE], {}, spec, tree) == ({}, [])
+
+
+def test_a_run_finds_its_pipeline_and_the_pipelines_tasks_in_the_tree(catalog, tmp_path):
+    folder = catalog.root / "pipeline/both/0.1"
+    folder.mkdir(parents=True)
+    (folder / "both.yaml").write_text(
+        "apiVersion: tekton.dev/v1\nkind: Pipeline\nmetadata: {name: both}\n"
+        "spec: {tasks: [{name: a, taskRef: {name: greet}}, {name: b, taskRef: {resolver: hub, params: "
+        "[{name: name, value: greet}, {name: version, value: '0.1'}]}}]}\n"
+    )
+    run = tmp_path / "run.yaml"
+    run.write_text(
+        "apiVersion: tekton.dev/v1\nkind: PipelineRun\nmetadata: {generateName: both-}\n"
+        "spec: {pipelineRef: {name: both}}\n"
+    )
+    prepared = prepare(Request([run], tree=catalog))
+    [made] = prepared.plans
+    assert [task.spec["steps"][0]["script"] for task in made.tasks] == ["0.10", "0.1"]
+    assert made.name.startswith("both-")
+    assert len(made.name) == len("both-xxxxx")
+    assert any("Pipeline both is taken from pipeline/both/0.1" in notice for notice in prepared.notices)
+
+
+def test_a_program_that_is_not_set_up_is_told_before_anything_runs(programs, tmp_path):
+    path = tmp_path / "task.yaml"
+    path.write_text(TASK.format(name="gate", script="true").replace("image: x", f'image: "{IMAGE}:0.1.0"'))
+    with pytest.raises(PlanError, match=r"run \./scripts/setup first"):
+        prepare(Request([path], tree=programs.tree))

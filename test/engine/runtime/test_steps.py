@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 
+from catalog.engine.running import run_folder
 from catalog.engine.steps import merged
 
 
@@ -256,3 +257,26 @@ def test_a_variable_from_a_missing_secret_fails_by_name(execute):
     text = "- {image: x, script: env, env: [{name: T, valueFrom: {secretKeyRef: {name: keys, key: token}}}]}"
     outcome = execute(task(text)).outcome.task("t")
     assert outcome.message == "env T: Secret keys with key token is not among the documents given"
+
+
+def test_steps_share_an_empty_dir_mounted_at_tmp(execute):
+    ran = execute(
+        task(
+            """
+            - {name: a, image: x, volumeMounts: [{name: t, mountPath: /tmp}], script: touch $TMPDIR/f}
+            - {name: b, image: x, volumeMounts: [{name: t, mountPath: /tmp}], script: ls $TMPDIR}
+            - {name: c, image: x, script: ls $TMPDIR}
+            """,
+            "volumes: [{name: t, emptyDir: {}}]",
+        )
+    )
+    assert ran.log == "f"
+
+
+def test_what_a_step_has_write_protected_is_removed_too(tmp_path):
+    with run_folder() as folder:
+        (folder / "a/b").mkdir(parents=True)
+        (folder / "a/b/f").touch()
+        (folder / "a/b").chmod(0o500)
+        (folder / "a").chmod(0o500)
+    assert not folder.exists()
