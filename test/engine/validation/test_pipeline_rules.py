@@ -122,6 +122,12 @@ def test_results_used_inside_an_inline_step_make_an_order_too(check):
     check.refuses("result-reference", "there is no task 'ghost'", text)
 
 
+@pytest.mark.parametrize("variable", ["$(tasks.a.results['r'])", "$(tasks.a.results.r.k.l)"])
+def test_what_tekton_does_not_take_for_a_result_is_a_warning(check, variable):
+    text = check.pipeline(two(f"params:\n- name: p\n  value: {variable}  # here"))
+    check.warns("result-reference", "stays as it is: Tekton does not take it for a result", text)
+
+
 # Finally and statuses
 
 

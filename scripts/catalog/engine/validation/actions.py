@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from catalog.engine import references
 from catalog.engine.validation import uses
 from catalog.engine.validation.declarations import check_params, check_results, scope_of
 from catalog.engine.validation.parts import Part, Sheet
 from catalog.engine.validation.tasks import step_texts
+
+_PARAM = re.compile(r"\$\(params[.\[][^)]*\)")
 
 
 def check_step_action(sheet: Sheet, spec: Part) -> None:
@@ -20,10 +24,10 @@ def check_step_action(sheet: Sheet, spec: Part) -> None:
         if where[-1] != "script":
             uses.check_params(sheet, where, text, place, scope)
     results = {result.text("name") for result in spec.parts("results")}
+    for match in _PARAM.finditer(spec.text("script")):
+        message = f"{match[0]!r}: scripts of StepActions take no params"
+        sheet.error("step", spec.at("script"), message, "pass it by 'env'", match.start())
     for reference in references.find(spec.text("script")):
-        if reference.root == "params":
-            message = f"{reference.text!r}: scripts of StepActions take no params"
-            sheet.error("step", spec.at("script"), message, "pass it by 'env'", reference.start)
         name = reference.path[2] if reference.path[:2] == ("step", "results") and len(reference.path) > 2 else ""
         name = name or (reference.path[1] if reference.root == "results" else "")
         if name and name not in results:

@@ -88,6 +88,8 @@ def check(sheet: Sheet, tasks: list[Part], final: list[Part]) -> None:
         _check_no_status(sheet, task)
     for task in final:
         _check_final(sheet, task, known, finals)
+    for task in (*tasks, *final):
+        _check_overlooked(sheet, task)
     _check_cycles(sheet, tasks)
 
 
@@ -141,6 +143,17 @@ def _check_final(sheet: Sheet, task: Part, known: set[str], finals: set[str]) ->
             if name and name not in known:
                 message = f"{reference.text!r}: there is no task {name!r}"
                 sheet.error("status-reference", where, message, unknown(name, known), reference.start)
+
+
+def _check_overlooked(sheet: Sheet, task: Part) -> None:
+    """What looks like a result to a reader and not to Tekton."""
+    for where, text in own_texts(task):
+        for reference in references.find(text):
+            looks_so = reference.root in {"tasks", "finally"} and reference.path[2:3] == ("results",)
+            if looks_so and not takes_result(reference):
+                message = f"{reference.text!r} stays as it is: Tekton does not take it for a result"
+                remedy = "write $(tasks.<task>.results.<result>), with at most one key behind it"
+                sheet.warning("result-reference", where, message, remedy, reference.start)
 
 
 def _check_cycles(sheet: Sheet, tasks: list[Part]) -> None:

@@ -12,7 +12,7 @@ from catalog.engine.validation.declarations import check_results
 from catalog.engine.validation.parts import Part, Sheet, duplicates, texts_below
 
 _WITH_REF = ("image", "command", "args", "script", "workingDir", "env", "volumeMounts", "results")
-_ARTIFACTS = re.compile(r"\$\((?:step\.artifacts\.path|artifacts\.path|(?:steps|tasks)\.[^)]*?\.(?:inputs|outputs)\b)")
+_ARTIFACTS = re.compile(r"\$\((?:(?:step\.)?artifacts\.path|(?:steps|tasks)\.[^.)]+\.(?:inputs|outputs)\.[^.)]+)\)")
 
 
 def check_steps(sheet: Sheet, spec: Part) -> None:
