@@ -19,8 +19,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from model_server.checked_files import check_files
 from model_server.front import Draining
-from model_server.loading import check_files, load_model
+from model_server.loading import load_model
 from model_server.model_service import model_application
 from model_server.settings import read_settings
 from sklearn.base import is_classifier, is_regressor
@@ -155,7 +156,7 @@ def mixed():
         "age": rng.integers(18, 80, count),
         "income": np.where(rng.random(count) < 0.2, np.nan, rng.normal(3e4, 1e4, count).round(2)),
         "city": pd.Series(rng.choice(["Oslo", "Rome", "Bonn"], count), dtype="str"),
-        "plan": pd.Series(np.where(rng.random(count) < 0.2, None, rng.choice(["a", "b"], count)), dtype="object"),
+        "plan": pd.Series(np.where(rng.random(count) < 0.2, None, rng.choice(["a", "b"], count)), dtype="str"),
         "member": rng.random(count) < 0.5,
     })  # fmt: skip
     frame["member"] = frame["member"].astype(bool)
@@ -222,7 +223,8 @@ def make_model(fitted, tmp_path):
 
     def make(name="iris", **options):
         estimator, inputs = fitted(name)
-        return write_model(tmp_path / "model", options.pop("estimator", estimator), inputs, **options)
+        estimator, inputs = options.pop("estimator", estimator), options.pop("inputs", inputs)
+        return write_model(tmp_path / "model", estimator, inputs, **options)
 
     return make
 
@@ -336,6 +338,7 @@ class ServerProcess:
         return line
 
     def ready(self):
+        """Waits until requests are answered."""
         self.url = self.line_with("ready: ").rpartition(" ")[2]
         return self
 

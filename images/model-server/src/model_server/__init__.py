@@ -8,7 +8,8 @@ row_protocol      the body of /predict, to rows and back
 tensor_protocol   the body of /v2 infer, to rows and back
 row_reading       values of JSON to checked rows, by the signature
 engine            rows to answers
-loading           a model directory to an engine, with everything checked on the way
+loading           a checked model directory to an engine, with its golden rows replayed
+checked_files     a model directory with its digests checked
 user_application  handing over to the user's own ASGI application
 trail             from the image back to report, metrics, data, commit
 """

@@ -29,12 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"model-server: error: {error}", file=sys.stderr, flush=True)
         return error.exit_code
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the one line for whatever is our own fault
         if debug:
             traceback.print_exc()
         detail = " ".join(str(error).split())
-        print(f"model-server: error: internal fault: {type(error).__name__}: {detail}; run with --debug for the traceback",
-              file=sys.stderr, flush=True)  # fmt: skip
+        text = f"internal fault: {type(error).__name__}: {detail}; run with --debug for the traceback"
+        print(f"model-server: error: {text}", file=sys.stderr, flush=True)
         return EXIT_FAULT
 
 

@@ -9,7 +9,13 @@ from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
 # One thread per library call: requests are the parallelism. Nested thread pools only fight over the same processors.
-SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+SINGLE_THREADED = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "LOKY_MAX_CPU_COUNT",
+)
 
 
 def usable_processors(cgroup: Path = CGROUP) -> int:

@@ -1,4 +1,4 @@
-"""Rows to answers. The rest of the server knows an engine only by this interface, so that another one can take its place."""
+"""Rows to answers. The rest of the server knows only this interface, so that another engine can take its place."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ class EstimatorEngine:
         try:
             found = Answers(
                 json_values(self._estimator.predict(built)) if predictions else None,
-                json_values(self._estimator.predict_proba(built)) if probabilities and self.gives_probabilities else None,
+                json_values(self._estimator.predict_proba(built))
+                if probabilities and self.gives_probabilities
+                else None,
             )
         except ValueError as error:
             raise RefusedInputError(_one_line(error)) from error

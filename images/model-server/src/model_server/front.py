@@ -1,4 +1,4 @@
-"""The lean ASGI callable in front of the application: probes, /predict and /v2 infer; what it does not know it hands on.
+"""The lean ASGI callable in front of the application: probes, /predict, /v2 infer; what it does not know goes there.
 
 Requests with a body are answered by plain functions of bytes in a pool of threads, so that health answers never wait
 for a prediction.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 import traceback
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -57,6 +58,9 @@ class Front:
         self._max_body = max_body
         self._draining = draining
         self._debug = debug
+        self._lock = threading.Lock()
+        self.predicting = 0
+        """Requests that a thread of the pool is working on."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -95,17 +99,24 @@ class Front:
 
     def _answer(self, handler: BodyHandler, body: bytes) -> Reply:
         """In a thread of the pool. What is not a refusal is our fault: an id for the client, the reason in the log."""
+        with self._lock:
+            self.predicting += 1
         try:
             return handler(body)
         except Refusal as refusal:
             return refusal.reply()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever the estimator raises
             return fault_reply(error, debug=self._debug)
+        finally:
+            with self._lock:
+                self.predicting -= 1
 
     async def _send(self, send: Send, reply: Reply, *headers: tuple[bytes, bytes], empty: bool = False) -> None:
         length = (b"content-length", b"%d" % len(reply.body))
         closing = (_CLOSE,) if self._draining.begun else ()
-        await send({"type": "http.response.start", "status": reply.status, "headers": [_JSON, length, *headers, *closing]})
+        await send(
+            {"type": "http.response.start", "status": reply.status, "headers": [_JSON, length, *headers, *closing]}
+        )
         await send({"type": "http.response.body", "body": b"" if empty else reply.body})
 
 
@@ -116,7 +127,9 @@ def fault_reply(error: Exception, *, debug: bool) -> Reply:
     print(f"model-server: error: request {fault} failed: {type(error).__name__}: {text}", file=sys.stderr, flush=True)
     if debug:
         traceback.print_exception(error)
-    return Reply(500, msgspec.json.encode({"error": "the server failed on this request; its log has the reason", "id": fault}))
+    return Reply(
+        500, msgspec.json.encode({"error": "the server failed on this request; its log has the reason", "id": fault})
+    )
 
 
 def check_headers(headers: list[tuple[bytes, bytes]], max_body: int) -> None:

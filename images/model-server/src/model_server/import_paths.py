@@ -16,7 +16,7 @@ from taskkit.model_directory import CODE, WHEELS
 
 
 def add_project_paths(model_dir: Path, scratch: Path) -> None:
-    """code/ first, then the wheels unpacked into ``scratch``, before everything installed; the current folder not at all.
+    """code/ first, then the wheels unpacked into ``scratch``, then what is installed; the current folder not at all.
 
     The files must have been verified before. Raises TaskError.
     """
@@ -50,4 +50,6 @@ def _unpack(wheel: Path, scratch: Path) -> None:
             install(source, destination, additional_metadata={})
     except Exception as error:  # installer, zipfile and the file system raise what they like
         text = " ".join(str(error).split())
-        raise TaskError(f"{wheel} can't be unpacked ({type(error).__name__}: {text})", "train again, or free space in /tmp") from error
+        raise TaskError(
+            f"{wheel} can't be unpacked ({type(error).__name__}: {text})", "train again, or free space in /tmp"
+        ) from error

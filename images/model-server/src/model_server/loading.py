@@ -1,35 +1,19 @@
-"""A model directory to an engine that may answer: digests, versions, import, golden rows, in this order."""
+"""A checked model directory to an engine that may answer: versions, import, golden rows, in this order."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
-from taskkit.environment import installed_packages
-from taskkit.errors import IntegrityError, TaskError
+from taskkit.errors import TaskError
 from taskkit.estimator_io import first_difference
-from taskkit.gate_report import GateReport, parse_report
-from taskkit.model_directory import GOLDEN, verify
-from taskkit.model_manifest import ModelManifest
+from taskkit.model_directory import GOLDEN
 from taskkit.model_signature import GoldenRows
 
+from model_server.checked_files import CheckedModel, check_versions
 from model_server.engine import EstimatorEngine, RefusedInputError
-
-GATE_REPORT = "gate-report.json"
-"""Put beside the model by model-serve-build; not listed in model.json, since it comes later."""
-
-
-@dataclass(frozen=True)
-class CheckedModel:
-    """A model directory whose every file is what model.json says, and model.json what the digest says."""
-
-    directory: Path
-    digest: str
-    manifest: ModelManifest
-    gate_report: GateReport | None
 
 
 @dataclass(frozen=True)
@@ -44,42 +28,6 @@ class LoadedModel:
     warnings: tuple[str, ...]
 
 
-def check_files(model_dir: Path, model_digest: str | None) -> CheckedModel:
-    """Raises IntegrityError, TaskError."""
-    manifest, digest = verify(model_dir, model_digest, besides=(GATE_REPORT,))
-    report_file = model_dir / GATE_REPORT
-    report = None
-    if report_file.exists():
-        report = parse_report(report_file.read_bytes(), str(report_file))
-        if report.model_digest != digest:
-            raise IntegrityError(f"{report_file} approves {report.model_digest}, but the model is {digest}",
-                                 "build the image again from one run")  # fmt: skip
-    return CheckedModel(model_dir, digest, manifest, report)
-
-
-def check_versions(manifest: ModelManifest) -> None:
-    """scikit-learn as in training, numpy's major too and its minor not older. Raises TaskError.
-
-    A pickle of another scikit-learn may load and answer differently without a word
-    (https://scikit-learn.org/stable/model_persistence.html, "InconsistentVersionWarning").
-    """
-    here, there = installed_packages(), manifest.environment.packages
-    trained = there.get("scikit-learn")
-    if trained and here.get("scikit-learn") != trained:
-        raise TaskError(f"the model was trained with scikit-learn {trained}, but {here.get('scikit-learn')} is installed here",
-                        "train again with this version, or serve with an image that has that one")  # fmt: skip
-    trained, found = there.get("numpy", ""), here.get("numpy", "")
-    if trained and (_release(found)[0] != _release(trained)[0] or _release(found) < _release(trained)):
-        raise TaskError(f"the model was trained with numpy {trained}, but {found} is installed here",
-                        "serve with the same major version and at least the same minor version")  # fmt: skip
-
-
-def _release(version: str) -> tuple[int, ...]:
-    major, _, rest = version.partition(".")
-    minor = rest.partition(".")[0]
-    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else (0, 0)
-
-
 def load_estimator(checked: CheckedModel) -> Any:
     """The estimator, from its file. Raises TaskError."""
     import joblib
@@ -89,7 +37,9 @@ def load_estimator(checked: CheckedModel) -> Any:
         return joblib.load(path)
     except Exception as error:
         text = " ".join(str(error).split())
-        raise TaskError(f"{path} can't be loaded ({type(error).__name__}: {text})", "train again with this image's packages") from error
+        raise TaskError(
+            f"{path} can't be loaded ({type(error).__name__}: {text})", "train again with this image's packages"
+        ) from error
 
 
 def load_model(checked: CheckedModel, *, golden_check: str) -> LoadedModel:
@@ -122,7 +72,7 @@ def replay(engine: EstimatorEngine, golden: GoldenRows) -> str:
         answers = engine.answer(golden.rows, probabilities=golden.probabilities is not None)
     except RefusedInputError as refused:
         return f"the golden rows were refused: {refused}"
-    except Exception as error:  # whatever project code raises
+    except Exception as error:  # noqa: BLE001  whatever project code raises
         return f"the golden rows raised {type(error).__name__}: {' '.join(str(error).split())}"
     if golden.probabilities is not None and answers.probabilities is None:
         return "it gives no probabilities"

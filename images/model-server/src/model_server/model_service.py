@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TextIO
 
 import msgspec
+from taskkit.errors import EXIT_DONE
 
 from model_server.application import framework_application
-from model_server.front import AsgiApplication, BodyHandler, Draining, Front, Probe
+from model_server.checked_files import check_files
+from model_server.front import BodyHandler, Draining, Front, Probe
 from model_server.import_paths import add_project_paths
-from model_server.loading import LoadedModel, check_files, load_model, warn
+from model_server.loading import LoadedModel, load_model, warn
 from model_server.refusals import Refusal, Reply
 from model_server.row_protocol import RowProtocol
-from model_server.serving import bound_socket, serve, url_of
+from model_server.serving import bound_socket, end_at_once, serve, url_of
 from model_server.settings import Settings
 from model_server.tensor_protocol import TensorProtocol
 
@@ -39,23 +42,31 @@ def serve_model(settings: Settings, scratch: Path, *, threads: int) -> None:
                 warn("no model digest was given, so files were checked against model.json only; set MODEL_DIGEST")
             for text in loaded.warnings:
                 warn(text)
-            print(f"model-server: ready: {settings.model_name} {checked.digest}, {loaded.replayed} golden rows replayed, "
-                  f"{loaded.engine.name}, {url_of(listener)}", flush=True)  # fmt: skip
+            what = (
+                f"{settings.model_name} {checked.digest}, {loaded.replayed} golden rows replayed, {loaded.engine.name}"
+            )
+            print(f"model-server: ready: {what}, {url_of(listener)}", flush=True)
 
         serve(front, listener, draining=draining, drain_delay=settings.drain_delay,
               drain_timeout=settings.drain_timeout, when_ready=ready)  # fmt: skip
         executor.shutdown(wait=False, cancel_futures=True)
+        if front.predicting:
+            warn(f"{front.predicting} predictions did not end within {settings.drain_timeout:g} s, ended without them")
+            shutil.rmtree(scratch, ignore_errors=True)
+            end_at_once(EXIT_DONE)
 
 
 def model_application(
     loaded: LoadedModel, settings: Settings, draining: Draining, executor: ThreadPoolExecutor
-) -> AsgiApplication:
+) -> Front:
     """The whole ASGI application of a model."""
     name, signature = settings.model_name, loaded.checked.manifest.signature
     tensors = TensorProtocol(name, loaded)
     infer = f"/v2/models/{name}/infer"
     posts: dict[str, BodyHandler] = {
-        "/predict": RowProtocol(signature, loaded.engine).reply if signature is not None else _no_signature(loaded, infer),
+        "/predict": RowProtocol(signature, loaded.engine).reply
+        if signature is not None
+        else _no_signature(loaded, infer),
         infer: tensors.reply,
         **{f"/v2/models/{name}/versions/{version}/infer": tensors.reply for version in tensors.metadata.known_versions},
     }
@@ -69,14 +80,14 @@ def _no_signature(loaded: LoadedModel, infer: str) -> BodyHandler:
     reason = loaded.checked.manifest.signature_reason or "nothing was observed in training"
     refusal = Refusal(501, f"the columns of this model are not known ({reason}); {NO_SIGNATURE.format(infer=infer)}")
 
-    def refuse(body: bytes) -> Reply:  # noqa: ARG001: whatever is asked
+    def refuse(body: bytes) -> Reply:  # noqa: ARG001  whatever is asked
         return refusal.reply()
 
     return refuse
 
 
 def _probes(loaded: LoadedModel, name: str, draining: Draining, tensors: TensorProtocol) -> dict[str, Probe]:
-    """Health of the process and of the model. A model that is not ready is never served, so only draining makes it so."""
+    """Health of process and model. A model that is not ready is never served, so only draining says no."""
     known = {"model": name, "version": tensors.metadata.version, "model_digest": loaded.checked.digest,
              "golden_rows_replayed": loaded.replayed, "engine": loaded.engine.name}  # fmt: skip
 

@@ -29,7 +29,7 @@ class Problem(msgspec.Struct, frozen=True):
     allowed: str | None = None
 
 
-class Refusal(Exception):  # noqa: N818: it is an answer, not a fault
+class Refusal(Exception):  # noqa: N818  it is an answer, not a fault
     """A request that is refused with a status, one sentence and, where values are wrong, a problem for each."""
 
     def __init__(self, status: int, error: str, problems: tuple[Problem, ...] = ()) -> None:
@@ -51,7 +51,9 @@ class Problems:
     def __init__(self) -> None:
         self.found: list[Problem] = []
 
-    def add(self, row: int | None, column: str | None, problem: str, got: Any = None, allowed: str | None = None) -> None:
+    def add(
+        self, row: int | None, column: str | None, problem: str, got: Any = None, allowed: str | None = None
+    ) -> None:
         self.found.append(Problem(row, column, problem, shown(got), allowed))
         if len(self.found) == PROBLEM_LIMIT:
             self.refuse(f"at least {PROBLEM_LIMIT} problems, these are the first")

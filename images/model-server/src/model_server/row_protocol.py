@@ -59,7 +59,7 @@ class RowProtocol:
     def _given_rows(self, document: Any) -> list[Any]:
         if isinstance(document, dict):
             if len(document) == 1:
-                (key, value), = document.items()
+                ((key, value),) = document.items()
                 if key in ENVELOPES and isinstance(value, list):
                     return value
             return [document]

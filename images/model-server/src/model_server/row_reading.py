@@ -25,17 +25,17 @@ KINDS = {
     "string": "a text",
     "datetime": "a date and time (ISO 8601 text)",
 }
-_FLOAT_LIMITS = {"float16": 65504.0, "float32": 3.4028234663852886e38}
+FLOAT_LIMITS = {"float16": 65504.0, "float32": 3.4028234663852886e38}
 _MOST_CATEGORIES = 20
 
 
-class Misfit(Exception):  # noqa: N818: says what is wrong with a value
+class Misfit(Exception):  # noqa: N818  says what is wrong with a value
     """Why a value does not fit its column."""
 
 
 @dataclass(frozen=True)
 class ColumnReader:
-    """``read`` gives the value as the estimator's input is built from it, or raises Misfit; null is not its business."""
+    """``read`` gives the value that the estimator's input is built from, or raises Misfit; never asked for null."""
 
     name: str
     nullable: bool
@@ -76,19 +76,21 @@ def allowed_text(column: Column) -> str:
 
 
 def _number_reader(dtype: str) -> Callable[[Any], Any]:
-    limit = _FLOAT_LIMITS.get(dtype.lower())
+    limit = FLOAT_LIMITS.get(dtype.lower())
 
     def read(given: Any) -> float:
         if type(given) is int:
             try:
-                given = float(given)
+                number = float(given)
             except OverflowError:
                 raise Misfit("is too large for a float64") from None
-        elif type(given) is not float:
+        elif type(given) is float:
+            number = given
+        else:
             raise Misfit("is not a number")
-        if limit is not None and abs(given) > limit:
+        if limit is not None and abs(number) > limit:
             raise Misfit(f"is too large for a {dtype}")
-        return given
+        return number
 
     return read
 
@@ -115,7 +117,7 @@ def _integer_reader(dtype: str) -> Callable[[Any], Any]:
     return read
 
 
-def _boolean_reader(dtype: str) -> Callable[[Any], Any]:  # noqa: ARG001: one shape for all
+def _boolean_reader(dtype: str) -> Callable[[Any], Any]:  # noqa: ARG001  one shape for all
     def read(given: Any) -> bool:
         if type(given) is not bool:
             raise Misfit("is not true or false")
@@ -124,7 +126,7 @@ def _boolean_reader(dtype: str) -> Callable[[Any], Any]:  # noqa: ARG001: one sh
     return read
 
 
-def _string_reader(dtype: str) -> Callable[[Any], Any]:  # noqa: ARG001: one shape for all
+def _string_reader(dtype: str) -> Callable[[Any], Any]:  # noqa: ARG001  one shape for all
     def read(given: Any) -> str:
         if type(given) is not str:
             raise Misfit("is not a text")
@@ -148,7 +150,9 @@ def _datetime_reader(dtype: str) -> Callable[[Any], Any]:
         if not years[0] <= moment.year <= years[1]:
             raise Misfit(f"is out of the range of {dtype}")
         if with_zone != (moment.tzinfo is not None):
-            raise Misfit("has no offset from UTC, but training had" if with_zone else "has an offset from UTC, training had none")
+            raise Misfit(
+                "has no offset from UTC, but training had" if with_zone else "has an offset from UTC, training had none"
+            )
         return moment.astimezone(UTC).isoformat() if with_zone else given
 
     return read
@@ -168,14 +172,14 @@ class RowReader:
         """One row from an object by column name; adds a problem for each thing that is wrong."""
         if len(given) == self.width:
             try:
-                return [value(given[name]) for name, value in zip(self.names, self._values, strict=True)]
+                return [read(given[name]) for name, read in zip(self.names, self._values, strict=True)]
             except (KeyError, Misfit):
                 pass
-        for name in given:
+        for name, value in given.items():
             if name not in self._known:
                 close = difflib.get_close_matches(name, self.names, 1)
                 hint = f"; did you mean '{close[0]}'?" if close else ""
-                problems.add(at, name, f"is not a column of the model{hint}", given[name], _listed(self.names))
+                problems.add(at, name, f"is not a column of the model{hint}", value, _listed(self.names))
         for column in self.columns:
             if column.name not in given:
                 problems.add(at, column.name, "is missing", None, column.allowed)
@@ -190,7 +194,7 @@ class RowReader:
             problems.add(at, None, f"has {counted}, the model takes {self.width}", list(given), _listed(self.names))
             return ()
         try:
-            return [value(one) for value, one in zip(self._values, given, strict=True)]
+            return [read(one) for read, one in zip(self._values, given, strict=True)]
         except Misfit:
             for column, one in zip(self.columns, given, strict=True):
                 self._check(at, column, one, problems)

@@ -27,7 +27,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """A socket that holds the address before the model is loaded, so that a taken port is told at once. Raises TaskError."""
+    """A socket that holds the address before the model is loaded: a taken port is told at once. Raises TaskError."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -36,7 +36,9 @@ def bound_socket(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
-        raise TaskError(f"can't listen on {host} port {port} ({error.strerror})", "give another --host or --port") from error
+        raise TaskError(
+            f"can't listen on {host} port {port} ({error.strerror})", "give another --host or --port"
+        ) from error
     listener.set_inheritable(True)
     return listener
 
@@ -49,7 +51,9 @@ def url_of(listener: socket.socket) -> str:
 class _Server(uvicorn.Server):
     """uvicorn with our signals: its own way ends with the signal itself, which a supervisor reads as a crash."""
 
-    def __init__(self, config: uvicorn.Config, draining: Draining, drain_delay: float, when_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, draining: Draining, drain_delay: float, when_ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._draining = draining
         self._drain_delay = drain_delay
@@ -68,7 +72,7 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self._draining.begun:
-            end_at_once(sig)
+            end_at_once(128 + sig)
         self._draining.begun = True
         print(f"model-server: {signal.Signals(sig).name}: not ready any more, draining", flush=True)
         if self._drain_delay and sig == signal.SIGTERM:
@@ -82,16 +86,16 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def end_at_once(sig: int) -> NoReturn:
+def end_at_once(exit_code: int) -> NoReturn:
     """Without waiting for threads that are still predicting."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(128 + sig)
+    os._exit(exit_code)
 
 
 @contextlib.contextmanager
 def stoppable_while_loading() -> Iterator[None]:
-    """Until uvicorn has its own handlers a signal ends the process in order: process 1 of a container has no default."""
+    """A signal ends the process in order until the server's own handlers: process 1 of a container has no default."""
 
     def stop(sig: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
         print(f"model-server: {signal.Signals(sig).name} before being ready, ended", flush=True)

@@ -56,10 +56,10 @@ OPTIONS = (
     _Option("model-digest", ("MODEL_DIGEST",), "", "digest that model.json must have: sha256:<hex>"),
     _Option("model-name", ("MODEL_NAME",), "model", "name of the model in /v2/models/<name>"),
     _Option("app", ("APP",), "", "the user's own ASGI application to hand over to, for example src/serve.py:app"),
-    _Option("host", ("HOST",), "0.0.0.0", "address to listen on"),  # noqa: S104: a container's server is for others
+    _Option("host", (), "0.0.0.0", "address to listen on"),  # noqa: S104  a container's server is there for others
     _Option("port", ("PORT", "AIP_HTTP_PORT"), "8080", "port to listen on; 0 takes a free one"),
     _Option("golden-check", ("GOLDEN_CHECK",), "fail", "fail: not ready unless golden rows replay; warn: only say so"),
-    _Option("threads", ("THREADS",), "", "predictions at the same time (default: one per processor)"),
+    _Option("threads", ("THREADS",), "", "predictions at the same time; one per processor if not given"),
     _Option("max-body", ("MAX_BODY",), "16", "largest request body in MiB"),
     _Option("drain-delay", ("DRAIN_DELAY",), "0", "seconds after SIGTERM in which requests are still accepted"),
     _Option("drain-timeout", ("DRAIN_TIMEOUT",), "25", "seconds for requests in flight to end"),
@@ -74,9 +74,9 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="model-server", description="Serves a model directory over HTTP.", allow_abbrev=False)
     for option in OPTIONS:
-        sources = ", else ".join(f"${name}" for name in option.environment)
-        default = f", else {option.default}" if option.default else ""
-        parser.add_argument(f"--{option.name}", metavar="VALUE", help=f"{option.help} ({sources}{default})")
+        sources = [*(f"${name}" for name in option.environment), *([option.default] if option.default else [])]
+        shown = f" (default: {', else '.join(sources)})" if sources else ""
+        parser.add_argument(f"--{option.name}", metavar="VALUE", help=option.help + shown)
     parser.add_argument("--explain", action="store_true", help="print the trail from the image to the data, and end")
     parser.add_argument("--debug", action="store_true", help="show tracebacks of errors on stderr")
     parser.add_argument("--version", action="version", version=f"model-server {__version__}")
@@ -112,7 +112,7 @@ def _digest(value: str) -> str | None:
         return None
     match = DIGEST.fullmatch(value)
     if not match:
-        raise UsageError(f"model-digest is '{value}'", "it must be sha256:<64 hex digits>, as sklearn-train reported it")
+        raise UsageError(f"model-digest is '{value}'", "it must be sha256:<64 hex digits>")
     return f"sha256:{match[1]}"
 
 

@@ -108,7 +108,9 @@ def _outputs(
 ) -> tuple[Tensor, ...]:
     if signature is not None:
         given = signature.outputs
-        predict = Tensor(PREDICT, datatype_of(given.kind, given.dtype), (-1,) if given.width == 1 else (-1, given.width))
+        predict = Tensor(
+            PREDICT, datatype_of(given.kind, given.dtype), (-1,) if given.width == 1 else (-1, given.width)
+        )
     else:
         predict = Tensor(PREDICT, _likely_datatype(task, labels), (-1,))
     if not probabilities:

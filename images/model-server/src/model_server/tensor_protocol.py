@@ -153,7 +153,9 @@ class ColumnTensors:
                 problems.add(None, name, "is missing", None, reader.allowed)
         for tensor in inputs:
             if len(tensor.shape) != 1 and tensor.shape[1:] != [1]:
-                raise Refusal(422, f"tensor '{tensor.name}' has shape {tensor.shape}; a column takes [rows] or [rows, 1]")
+                raise Refusal(
+                    422, f"tensor '{tensor.name}' has shape {tensor.shape}; a column takes [rows] or [rows, 1]"
+                )
         lengths = {tensor.shape[0] for tensor in inputs}
         if len(lengths) > 1:
             raise Refusal(422, f"tensors have different numbers of rows: {', '.join(map(str, sorted(lengths)))}")
@@ -181,7 +183,9 @@ def kind_of(tensor: RequestTensor) -> tuple[Any, str]:
     """Raises Refusal for an unknown datatype."""
     found = DATATYPES.get(tensor.datatype)
     if found is None:
-        raise Refusal(422, f"tensor '{tensor.name}' has the datatype '{tensor.datatype}'; known are {', '.join(DATATYPES)}")
+        raise Refusal(
+            422, f"tensor '{tensor.name}' has the datatype '{tensor.datatype}'; known are {', '.join(DATATYPES)}"
+        )
     return found
 
 

@@ -1,0 +1,232 @@
+"""Servers as processes with a project's own code, wheels, or application; and how they end."""
+
+import base64
+import contextlib
+import hashlib
+import http.client
+import importlib
+import signal
+import sys
+import threading
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from model_server.checked_files import check_files
+from model_server.command import main
+from model_server.user_application import working_directory
+
+SLOW = """
+import time
+from pathlib import Path
+from factor import FACTOR
+from sklearn.linear_model import LinearRegression
+
+class SlowRegression(LinearRegression):
+    "Takes as many seconds as its first value says."
+    def predict(self, X):
+        time.sleep(X[0, 0])
+        return super().predict(X) * FACTOR
+"""
+
+
+def make_wheel(folder, name, content):
+    """A wheel with one module, as an installer wants it."""
+    file = folder / f"{name}-1.0-py3-none-any.whl"
+    members = {
+        f"{name}.py": content,
+        f"{name}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{name}-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(
+        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},{len(text)}\n"
+        for path, text in members.items()
+    )
+    with zipfile.ZipFile(file, "w") as archive:
+        for path, text in members.items():
+            archive.writestr(path, text)
+        archive.writestr(f"{name}-1.0.dist-info/RECORD", record + f"{name}-1.0.dist-info/RECORD,,\n")
+    return file.read_bytes()
+
+
+@pytest.fixture
+def slow_model(tmp_path, make_model, monkeypatch):
+    """A model of the project's own class in code/, which imports a distribution that lies in wheels/ only."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "factor.py").write_text("FACTOR = 2.0\n")
+    (project / "slow.py").write_text(SLOW)
+    monkeypatch.syspath_prepend(project)
+    slow = importlib.import_module("slow")
+    inputs = np.array([[0.0, 1.0], [0.01, 2.0], [0.0, 3.0]])
+    estimator = slow.SlowRegression().fit(inputs, [1.0, 2.0, 3.0])
+    files = {
+        "code/slow.py": SLOW,
+        "wheels/factor-1.0-py3-none-any.whl": make_wheel(tmp_path, "factor", "FACTOR = 2.0\n"),
+    }
+    yield make_model(estimator=estimator, inputs=inputs, files=files, golden=2)
+    for name in ("slow", "factor"):
+        sys.modules.pop(name, None)
+
+
+def asked_in_background(server, body):
+    """Sends a prediction from another thread; gives the thread and the list that its answer comes into."""
+    answers = []
+
+    def ask():
+        with contextlib.suppress(OSError, http.client.HTTPException):  # the server ends first
+            answers.append(server.get("/predict", body))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    return thread, answers
+
+
+def wait_until_refused(server):
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            server.get("/livez")
+        except OSError:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the socket is still open")
+
+
+def test_sigterm_makes_it_not_ready_then_drains_then_ends_with_0(start, slow_model):
+    server = start("--model-dir", str(slow_model), "--drain-delay", "0.7", "--model-name", "slow").ready()
+    assert "ready: slow sha256:" in server.output[0]
+    assert "2 golden rows replayed" in server.output[0]
+    assert server.get("/predict", [0, 2]).document["predictions"] == [pytest.approx(4.0)]
+    thread, answers = asked_in_background(server, [1.5, 2])
+    time.sleep(0.2)
+    server.process.send_signal(signal.SIGTERM)
+    server.line_with("SIGTERM: not ready any more, draining")
+    assert server.get("/readyz").status == 503
+    assert server.get("/livez").status == 200
+    assert server.get("/predict", [0, 2]).status == 200
+    wait_until_refused(server)
+    assert server.wait() == 0
+    thread.join(5)
+    assert answers[0].document["predictions"] == [pytest.approx(4.0)]
+    assert server.errors == [
+        "model-server: warning: no model digest was given, so files were checked against model.json only; set MODEL_DIGEST"
+    ]
+    assert sorted(path.name for path in (slow_model / "code").iterdir()) == ["slow.py"]
+
+
+def test_a_prediction_that_never_ends_holds_up_neither_a_second_signal_nor_the_drain_timeout(start, slow_model):
+    model = ("--model-dir", str(slow_model))
+    patient, short = start(*model), start(*model, "--drain-timeout", "1")
+    for server in (patient, short):
+        asked_in_background(server.ready(), [20, 2])
+    time.sleep(0.3)
+    began = time.monotonic()
+    for server in (patient, short):
+        server.process.send_signal(signal.SIGINT)
+        server.line_with("SIGINT: not ready any more, draining")
+    assert patient.stop(signal.SIGTERM) == 128 + signal.SIGTERM
+    assert short.wait() == 0
+    assert time.monotonic() - began < 10
+    assert short.errors[-1] == "model-server: warning: 1 predictions did not end within 1 s, ended without them"
+
+
+SERVE = """
+from contextlib import asynccontextmanager
+import os
+import joblib
+from fastapi import FastAPI
+from pydantic import BaseModel
+from .rounding import DIGITS
+import helping
+
+model = joblib.load("model.pkl")
+
+@asynccontextmanager
+async def lifespan(app):
+    print("lifespan began", flush=True)
+    yield
+    print("lifespan ended", flush=True)
+
+app = FastAPI(lifespan=lifespan)
+number = 5
+
+class Flower(BaseModel):
+    sepal_length: float
+
+@app.get("/health")
+def health():
+    return {"status": "ok", "files": sorted(os.listdir()), "helped": helping.HELPED}
+
+@app.post("/predict")
+def predict(flower: Flower):
+    import pandas as pd
+    row = pd.DataFrame([[flower.sepal_length, 3.0, 4.0, 1.0]], columns=model.feature_names_in_)
+    return {"variety": model.predict(row)[0], "sure": round(float(model.predict_proba(row).max()), DIGITS)}
+"""
+APP_FILES = {
+    "code/src/serve.py": SERVE,
+    "code/src/rounding.py": "DIGITS = 3\n",
+    "code/helping.py": "HELPED = True\n",
+    "code/src/broken.py": "import not_installed_anywhere\n",
+}
+
+
+def test_the_users_own_application_is_served_with_the_model_under_its_own_name(start, make_model, tmp_path):
+    model = make_model(files=APP_FILES, model_file="model.joblib", original_name="model.pkl")
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "src").mkdir(parents=True)
+    (elsewhere / "src" / "serve.py").write_text("raise SystemExit('nobody vouches for this file')")
+    server = start("--model-dir", str(model), environment={"APP": "src/serve.py:app"}, cwd=elsewhere).ready()
+    assert server.get("/health").document == {
+        "status": "ok",
+        "files": ["helping.py", "model.pkl", "src"],
+        "helped": True,
+    }
+    assert server.get("/predict", {"sepal_length": 5.0}).document["variety"] in {"Setosa", "Versicolor", "Virginica"}
+    assert server.get("/predict", {}).status == 422
+    assert server.stop() == 0
+    assert [line for line in server.output if line.startswith("lifespan")] == ["lifespan began", "lifespan ended"]
+    assert server.errors == []
+
+
+def test_the_folder_that_an_image_prepared_is_used_as_it_is_and_no_other(make_model, tmp_path, monkeypatch):
+    checked = check_files(make_model(files=APP_FILES), None)
+    app, scratch = tmp_path / "app", tmp_path / "scratch"
+    for name in checked.manifest.files:
+        link = app / name.removeprefix("code/")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(checked.directory / name)
+    monkeypatch.chdir(app)
+    assert working_directory(checked, scratch) == app
+    assert not scratch.exists()
+    (app / "helping.py").unlink()
+    (app / "helping.py").write_text("HELPED = 'by somebody else'")
+    assert working_directory(checked, scratch) == scratch / "app"
+    assert (scratch / "app" / "helping.py").read_text() == APP_FILES["code/helping.py"]
+
+
+@pytest.mark.parametrize(
+    ("app", "code", "said"),
+    [
+        ("src/other.py:app", 2, "app is 'src/other.py:app', but the model was trained without src/other.py (code: helping.py"),
+        ("src/serve.py:number", 2, "'number' in src/serve.py is int, not an ASGI application"),
+        ("src/serve.py:application", 2, "src/serve.py has no 'application'"),
+        ("src/broken.py:app", 3, "importing src/broken.py raised ModuleNotFoundError: No module named 'not_installed_anywhere'"),
+    ],
+)  # fmt: skip
+def test_an_application_that_can_not_be_served_is_told_in_one_line(make_model, capsys, monkeypatch, app, code, said):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(".")
+    loaded = set(sys.modules)
+    try:
+        model = make_model(files=APP_FILES)
+        assert main(["--model-dir", str(model), "--app", app, "--host", "127.0.0.1", "--port", "0"]) == code
+    finally:
+        for name in set(sys.modules) - loaded:
+            if name.partition(".")[0] in {"src", "helping"} or name.startswith("served_"):
+                del sys.modules[name]
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"model-server: error: {said}")
