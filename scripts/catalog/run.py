@@ -83,6 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has gone; what is still to be written goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:  # disk full, a folder that may not be written
+        print(f"run: {error}", file=sys.stderr)
+        return FAILED
     except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
         if options.debug:
             traceback.print_exc()

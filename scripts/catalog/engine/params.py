@@ -118,6 +118,11 @@ def replacements(values: Mapping[str, Value]) -> Replacements:
     return Replacements({f"params.{name}": value for name, value in values.items()})
 
 
+def task_replacements(values: Mapping[str, Value]) -> Replacements:
+    """The same inside a Task, where the old spelling ``$(inputs.params.…)`` still counts (paramPatterns, apply.go)."""
+    return replacements(values) | Replacements({f"inputs.params.{name}": value for name, value in values.items()})
+
+
 def problems(declared: Iterable[ParamSpec], values: Mapping[str, Value]) -> list[str]:
     """Why values do not fit the declaration: something missing, another type, an object without a key."""
     found = []

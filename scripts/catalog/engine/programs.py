@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from catalog.tree import TREE, Tree, program_of
 
@@ -72,8 +71,8 @@ class Programs:
     def _pip_settings(self) -> str | None:
         """The user's pip.conf, which a step would not find since it has a HOME of its own."""
         home = self.host.get("HOME")
-        found = (Path(home, name) for name in _PIP_FILES) if home else ()
-        return next((str(path) for path in found if path.is_file()), None)
+        found = (os.path.join(home, name) for name in _PIP_FILES) if home else ()
+        return next((path for path in found if os.access(path, os.R_OK)), None)
 
 
 def _is_passed_on(name: str) -> bool:

@@ -148,7 +148,7 @@ class _Attempt:
         codes: dict[str, Value] = {f"steps.step-{name}.exitCode.path": str(room.exit_code(name)) for name in names}
         result = spec
         workspaces = self._workspaces(spec)
-        for phase in (parameters.replacements(values), *map(Replacements, (context, paths, codes, workspaces))):
+        for phase in (parameters.task_replacements(values), *map(Replacements, (context, paths, codes, workspaces))):
             result = phase.task_spec(result)
         # A step's own results are known to that step only (docs/stepactions.md#emitting-results).
         own = [

@@ -304,3 +304,13 @@ def test_what_is_missing_is_refused_before_anything_runs(execute):
     assert "workspace s is not bound; bind it in the run or use --workspace s=<folder>" in problems
     assert "task a: its workspace w is not bound" in problems
     assert "task a: param p (string) is not given" in problems
+
+
+def test_the_old_spelling_of_params_counts_inside_a_task(execute):
+    tasks = """
+        tasks:
+          - name: a
+            params: [{name: p, value: new}]
+            taskSpec: {params: [{name: p}], steps: [{image: x, command: [echo, $(inputs.params.p)]}]}
+        """
+    assert execute(pipeline(tasks)).log == "new"

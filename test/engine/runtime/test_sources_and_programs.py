@@ -186,3 +186,13 @@ def test_a_program_that_is_not_set_up_is_told_before_anything_runs(programs, tmp
     path.write_text(TASK.format(name="gate", script="true").replace("image: x", f'image: "{IMAGE}:0.1.0"'))
     with pytest.raises(PlanError, match=r"run \./scripts/setup first"):
         prepare(Request([path], tree=programs.tree))
+
+
+def test_the_users_pip_settings_reach_a_step_that_has_a_home_of_its_own(tree, tmp_path):
+    settings = tmp_path / "home/.config/pip/pip.conf"
+    settings.parent.mkdir(parents=True)
+    settings.touch()
+    found = Programs(tree, {"HOME": str(tmp_path / "home"), "PIP_NO_INPUT": "1"}).environment("x")
+    assert found["PIP_CONFIG_FILE"] == str(settings)
+    assert found["PIP_NO_INPUT"] == "1"
+    assert "HOME" not in found
