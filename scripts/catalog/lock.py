@@ -13,6 +13,7 @@ from catalog.environments import REQUIREMENTS, ROOT, make_uv, program_names, thi
 
 OPTIONS = ("--quiet", "--universal", "--python-version", "3.11", "--fork-strategy", "fewest", "--generate-hashes",
            "--no-header", "--no-annotate", "--upgrade")  # fmt: skip
+TOOLS = REQUIREMENTS / "tools.lock"
 
 
 def _compile(requirements: list[str], lock: Path, constraints: Path | None = None) -> None:
@@ -30,17 +31,21 @@ def _lines(name: str) -> list[str]:
     return [line.split("#")[0].strip() for line in text.splitlines() if line.split("#")[0].strip()]
 
 
-def main(argv: list[str]) -> int:  # noqa: ARG001
-    make_uv()
+def declared() -> dict[Path, list[str]]:
+    """What each lock file must hold, tools.lock, which holds everything, first."""
     images = ROOT / "images"
     taskkit = list(third_party(images / "taskkit"))
-    wanted = {name: [*taskkit, *third_party(images / name)] for name in program_names()}
-    ours = [requirement for requirements in wanted.values() for requirement in requirements]
-    everything = [*_lines("bootstrap"), *_lines("engine"), *_lines("tools"), *taskkit, *ours]
-    tools = REQUIREMENTS / "tools.lock"
-    _compile(everything, tools)
-    _compile(_lines("bootstrap"), REQUIREMENTS / "bootstrap.lock", tools)
-    _compile([*_lines("engine"), *taskkit], REQUIREMENTS / "engine.lock", tools)
-    for name, requirements in wanted.items():
-        _compile(requirements, images / name / "requirements.lock", tools)
+    locks = {
+        REQUIREMENTS / "bootstrap.lock": _lines("bootstrap"),
+        REQUIREMENTS / "engine.lock": [*_lines("engine"), *taskkit],
+        **{images / name / "requirements.lock": [*taskkit, *third_party(images / name)] for name in program_names()},
+    }
+    everything = [requirement for requirements in locks.values() for requirement in requirements]
+    return {TOOLS: [*_lines("tools"), *everything], **locks}
+
+
+def main(argv: list[str]) -> int:  # noqa: ARG001
+    make_uv()
+    for lock, requirements in declared().items():
+        _compile(requirements, lock, None if lock == TOOLS else TOOLS)
     return 0

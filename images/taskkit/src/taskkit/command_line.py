@@ -158,7 +158,9 @@ def parse(program: Program, argv: Sequence[str]) -> Arguments:
     return Arguments(strings, arrays, _result_files(program, given.get("result") or ()))
 
 
-def _string(option: Option, value: str | None) -> str:
+def _string(option: Option, value: str | list[str] | None) -> str:
+    if isinstance(value, list):  # argparse before 3.11.8 makes this of ``--name=--`` (python/cpython#109475)
+        value = "--"
     if value is None or (value == "" and not option.allows_empty):
         if option.required:
             raise UsageError(f"--{option.name} is required", f"it is: {option.help}")
