@@ -65,8 +65,7 @@ class Display:
 
     def _end(self, outcome: RunOutcome) -> None:
         lines = ["", *report.text_table(outcome), *report.explanations(outcome, self.last_lines)]
-        results = outcome.results if outcome.kind == "PipelineRun" else {}
-        lines += [f"{name} = {report.shortened(value, 400)}" for name, value in results.items()]
+        lines += [f"{name} = {value}" for name, value in report.run_results(outcome)]
         print("\n".join([*lines, report.headline(outcome)]), file=self.stream, flush=True)
 
     def _say(self, task: str, text: str, status: Status | None = None) -> None:  # noqa: ARG002 - for subclasses
@@ -149,9 +148,8 @@ class LiveDisplay(Display):
         self.console.print(_table(outcome, self.console.width))
         for text in report.explanations(outcome, self.last_lines):
             self.console.print(Text(text, style="red"))
-        if outcome.kind == "PipelineRun" and outcome.results:
-            for name, value in outcome.results.items():
-                self.console.print(Text.assemble((f"{name} ", "bold"), f"= {report.shortened(value, 400)}"))
+        for name, value in report.run_results(outcome):
+            self.console.print(Text.assemble((f"{name} ", "bold"), f"= {value}"))
         self.console.print(Text(report.headline(outcome), style=_STYLES[outcome.status]))
 
 

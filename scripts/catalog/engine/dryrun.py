@@ -6,10 +6,13 @@ import json
 import shlex
 from typing import Any
 
+from catalog.engine import params as parameters
 from catalog.engine import report
+from catalog.engine.expectations import source_folder
 from catalog.engine.planning import Plan, PlannedTask
 from catalog.engine.programs import Programs
 from catalog.engine.scheduling import Graph, Node
+from catalog.engine.steps import merged
 from catalog.engine.substitution import Value
 from catalog.engine.workspaces import FOLDER
 
@@ -20,6 +23,8 @@ def describe(plan: Plan, programs: Programs) -> list[str]:
     lines += [f"  note: {notice}" for notice in plan.notices]
     lines += [f"  param {name} = {_shown(value)}" for name, value in plan.params.items()]
     lines += [f"  workspace {name}: {_binding(binding)}" for name, binding in plan.bindings.items()]
+    if source := source_folder(plan, programs.tree):
+        lines.append(f"  workspace source: gets a copy of {source}")
     if plan.kind == "PipelineRun":
         limits = (
             ("pipeline", plan.timeouts.pipeline),
@@ -62,13 +67,16 @@ def _task(task: PlannedTask, parents: list[str], plan: Plan, programs: Programs)
     order = "in finally" if task.is_finally else f"after {', '.join(parents)}" if parents else "at once"
     lines = [f"  task {task.name}: {order}, timeout {_limit(task.timeout)}"]
     for expression in task.body.get("when") or ():
-        values = ", ".join(map(str, expression.get("values") or ()))
-        lines.append(f"    when {expression.get('input')} {expression.get('operator')} [{values}]")
+        wanted = _shown(expression.get("values") or [])
+        lines.append(f"    when {_shown(expression.get('input') or '')} {expression.get('operator')} {wanted}")
     lines += [f"    param {p['name']} = {_shown(p.get('value', ''))}" for p in task.body.get("params") or ()]
     bound = plan.bindings_for(task.body)
     lines += [f"    workspace {binding['name']}: {_binding(binding)}" for binding in bound] if task.body else []
-    for number, step in enumerate(task.spec["steps"]):
-        image = str(step.get("image") or (task.spec.get("stepTemplate") or {}).get("image") or "")
+    given = parameters.given(task.body.get("params")) if task.body else plan.params
+    values = parameters.task_values(parameters.specs(task.spec), given)
+    spec = parameters.task_replacements(values).task_spec(task.spec)
+    for number, step in enumerate(merged(spec["steps"], spec.get("stepTemplate"))):
+        image = str(step.get("image") or "")
         program = programs.check(image)
         where = f"programs of .venvs/{program}" if program else "this machine's programs"
         lines.append(f"    step {step.get('name') or number}: {_command(step)}  ({image}: {where})")
@@ -77,8 +85,9 @@ def _task(task: PlannedTask, parents: list[str], plan: Plan, programs: Programs)
 
 def _command(step: Any) -> str:
     if step.get("script"):
-        return f"script, {len(str(step['script']).splitlines())} lines"
-    return report.shortened(shlex.join([*(step.get("command") or ()), *(step.get("args") or ())]), 100)
+        lines = len(str(step["script"]).splitlines())
+        return f"script, {lines} line{'s' if lines > 1 else ''}"
+    return shlex.join([*(step.get("command") or ()), *(step.get("args") or ())]).replace("\n", "\\n")
 
 
 def _shown(value: Value) -> str:

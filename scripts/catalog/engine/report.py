@@ -7,12 +7,13 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from catalog.engine.outcomes import RunOutcome, Status, TaskOutcome
+from catalog.engine.outcomes import Reason, RunOutcome, Status, TaskOutcome
 from catalog.engine.substitution import Value
 
 HEADER = ("task", "status", "reason", "time", "results")
 _WIDEST_RESULT = 64
 _SHORTEST_VALUE = 12
+_LONGEST_RESULT = 400
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,12 @@ def result_lines(results: Mapping[str, Value], widest: int) -> tuple[str, ...]:
     )
 
 
+def run_results(outcome: RunOutcome) -> list[tuple[str, str]]:
+    """A pipeline's own results that are not empty; those of a TaskRun stand in its row already."""
+    results = outcome.results if outcome.kind == "PipelineRun" else {}
+    return [(name, shortened(value, _LONGEST_RESULT)) for name, value in results.items() if value != ""]
+
+
 def rows(outcome: RunOutcome, widest: int = _WIDEST_RESULT) -> list[Row]:
     """A row for each task in the order of the pipeline; ``widest`` is what there is for ``name=value``."""
     return [_row(task, widest) for task in outcome.tasks]
@@ -60,7 +67,7 @@ def rows(outcome: RunOutcome, widest: int = _WIDEST_RESULT) -> list[Row]:
 
 def _row(task: TaskOutcome, widest: int) -> Row:
     reason = "" if task.reason == task.status else str(task.reason)
-    if task.failed and task.exit_code is not None:
+    if task.reason in {Reason.STEP_FAILED, Reason.IGNORED}:
         reason = f"{reason}, exit code {task.exit_code}"
     if task.attempts > 1:
         reason = f"{reason}, {task.attempts} attempts".lstrip(", ")

@@ -24,17 +24,27 @@ class SourceError(ValueError):
 
 @dataclass
 class Sources:
-    """``given`` are the documents named on the command line; what was found in the tree gathers in ``found``."""
+    """``given`` are the documents named on the command line; what was found in the tree gathers in ``found``.
+
+    ``asked`` holds the folders in the tree that each reference led to, by how the reference was written.
+    """
 
     given: Documents
     tree: Tree = TREE
     found: dict[tuple[str, str], Document] = field(default_factory=dict)
-    notices: list[str] = field(default_factory=list)
+    asked: dict[str, str] = field(default_factory=dict)
 
     @property
     def catalog(self) -> Documents:
         """What was taken from the tree."""
         return Documents(tuple(self.found.values()))
+
+    @property
+    def notices(self) -> list[str]:
+        """What is to be said about references that led into the tree: plain names together, resolvers one by one."""
+        plain = [where for what, where in self.asked.items() if "resolver" not in what]
+        resolved = [f"{what} is taken from {where}" for what, where in self.asked.items() if "resolver" in what]
+        return [*([f"taken from this catalog: {', '.join(plain)}"] if plain else []), *resolved]
 
     def resolve(self, kind: str, reference: Mapping[str, Any]) -> Document:
         """The Task or Pipeline of a ``taskRef`` or ``pipelineRef``. Raises SourceError naming what was asked for."""
@@ -62,7 +72,7 @@ class Sources:
             if document is None:
                 raise SourceError(f"{what}: {path} holds no {kind} of that name{''.join(f'; {f}' for f in findings)}")
             self.found[key] = document
-            self.notices.append(f"{what} is taken from {path.parent.relative_to(self.tree.root)} of this catalog")
+        self.asked[what] = str(path.parent.relative_to(self.tree.root))
         return self.found[key]
 
     def _whats_there(self, kind: str, name: str, version: str | None) -> str:

@@ -144,7 +144,8 @@ def test_a_dry_run_prints_the_plan_and_runs_nothing(write, capsys, tmp_path):
     assert json.loads(capsys.readouterr().out)[0]["tasks"][0]["images"] == ["busybox"]
 
 
-def test_keep_keeps_the_folder_and_says_where(write, capsys):
+def test_keep_keeps_the_folder_and_says_where(write, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert run.main([write(GREET), "--keep"]) == 0
     [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("kept: ")]
     folder = Path(line.removeprefix("kept: "))

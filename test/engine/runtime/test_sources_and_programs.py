@@ -38,7 +38,7 @@ def hub(**params):
 def test_a_plain_name_is_taken_from_the_newest_version_of_the_tree_and_announced(catalog):
     sources = Sources(Documents(), catalog)
     assert found(sources, {"name": "greet"}) == "0.10"
-    assert sources.notices == ["Task greet is taken from task/greet/0.10 of this catalog"]
+    assert sources.notices == ["taken from this catalog: task/greet/0.10"]
     assert [document.name for document in sources.catalog] == ["greet"]
 
 
@@ -178,7 +178,10 @@ def test_a_run_finds_its_pipeline_and_the_pipelines_tasks_in_the_tree(catalog, t
     assert [task.spec["steps"][0]["script"] for task in made.tasks] == ["0.10", "0.1"]
     assert made.name.startswith("both-")
     assert len(made.name) == len("both-xxxxx")
-    assert any("Pipeline both is taken from pipeline/both/0.1" in notice for notice in prepared.notices)
+    assert prepared.notices[:2] == (
+        "taken from this catalog: pipeline/both/0.1, task/greet/0.10",
+        "Task greet (resolver hub) is taken from task/greet/0.1",
+    )
 
 
 def test_a_program_that_is_not_set_up_is_told_before_anything_runs(programs, tmp_path):
