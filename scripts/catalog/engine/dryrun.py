@@ -6,13 +6,11 @@ import json
 import shlex
 from typing import Any
 
-from catalog.engine import params as parameters
 from catalog.engine import report
 from catalog.engine.expectations import source_folder
 from catalog.engine.planning import Plan, PlannedTask
 from catalog.engine.programs import Programs
 from catalog.engine.scheduling import Graph, Node
-from catalog.engine.steps import merged
 from catalog.engine.substitution import Value
 from catalog.engine.workspaces import FOLDER
 
@@ -53,7 +51,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
                 "name": task.name,
                 "finally": task.is_finally,
                 "after": sorted(graph.parents[task.name]),
-                "images": list(task.images),
+                "images": list(plan.images(task)),
                 "timeout": task.timeout,
                 "when": list(task.body.get("when") or ()),
                 "params": list(task.body.get("params") or ()),
@@ -72,10 +70,7 @@ def _task(task: PlannedTask, parents: list[str], plan: Plan, programs: Programs)
     lines += [f"    param {p['name']} = {_shown(p.get('value', ''))}" for p in task.body.get("params") or ()]
     bound = plan.bindings_for(task.body)
     lines += [f"    workspace {binding['name']}: {_binding(binding)}" for binding in bound] if task.body else []
-    given = parameters.given(task.body.get("params")) if task.body else plan.params
-    values = parameters.task_values(parameters.specs(task.spec), given)
-    spec = parameters.task_replacements(values).task_spec(task.spec)
-    for number, step in enumerate(merged(spec["steps"], spec.get("stepTemplate"))):
+    for number, step in enumerate(plan.known_steps(task)):
         image = str(step.get("image") or "")
         program = programs.check(image)
         where = f"programs of .venvs/{program}" if program else "this machine's programs"

@@ -14,6 +14,7 @@ from typing import Any
 from catalog.engine import durations, images
 from catalog.engine import params as parameters
 from catalog.engine.sources import SourceError, Sources
+from catalog.engine.steps import merged
 from catalog.engine.substitution import Replacements, Value
 from catalog.engine.workspaces import FOLDER, Volumes, unavailable
 
@@ -72,12 +73,6 @@ class PlannedTask:
     is_finally: bool = False
     timeout: float = DEFAULT_TIMEOUT
 
-    @property
-    def images(self) -> tuple[str, ...]:
-        """The images its steps name, as far as they are known before it runs."""
-        template = (self.spec.get("stepTemplate") or {}).get("image")
-        return tuple(dict.fromkeys(str(step.get("image") or template or "") for step in self.spec["steps"]))
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -108,6 +103,17 @@ class Plan:
                 path = "/".join(filter(None, (binding.get("subPath"), use.get("subPath"))))
                 found.append({**binding, "name": name, "subPath": path})
         return tuple(found)
+
+    def known_steps(self, task: PlannedTask) -> list[dict[str, Any]]:
+        """The steps of a task with the params that are known before it runs in place."""
+        given = parameters.given(task.body.get("params")) if task.body else self.params
+        values = parameters.task_values(parameters.specs(task.spec), given)
+        spec = parameters.task_replacements(values).task_spec(task.spec)
+        return merged(spec["steps"], spec.get("stepTemplate"))
+
+    def images(self, task: PlannedTask) -> tuple[str, ...]:
+        """The images that the steps of a task name."""
+        return tuple(dict.fromkeys(str(step.get("image") or "") for step in self.known_steps(task)))
 
     def folders(self, volumes: Volumes) -> dict[str, Path]:
         """Where the run's workspaces that more than one task sees lie on this machine."""

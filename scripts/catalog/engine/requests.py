@@ -245,7 +245,7 @@ def _plans(runs: Iterable[Document], sources: Sources, request: Request) -> tupl
 
 def _without_program(made: Plan, programs: Programs) -> list[str]:
     problems = []
-    for image in (image for task in made.tasks for image in task.images):
+    for image in (image for task in made.tasks for image in made.images(task)):
         try:
             programs.check(image)
         except ProgramError as error:
@@ -254,7 +254,7 @@ def _without_program(made: Plan, programs: Programs) -> list[str]:
 
 
 def _foreign(plans: Iterable[Plan], programs: Programs) -> list[str]:
-    images = {i: None for made in plans for task in made.tasks for i in task.images if not programs.check(i)}
+    images = {i: None for made in plans for task in made.tasks for i in made.images(task) if not programs.check(i)}
     if not images:
         return []
     return [f"steps of {', '.join(images)} use this machine's own programs: images are not pulled here"]

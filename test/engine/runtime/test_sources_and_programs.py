@@ -199,3 +199,11 @@ def test_the_users_pip_settings_reach_a_step_that_has_a_home_of_its_own(tree, tm
     assert found["PIP_CONFIG_FILE"] == str(settings)
     assert found["PIP_NO_INPUT"] == "1"
     assert "HOME" not in found
+
+
+def test_an_image_that_a_param_names_is_announced_by_its_own_name(tree, tmp_path):
+    path = tmp_path / "task.yaml"
+    text = TASK.format(name="t", script="true").replace("image: x", "image: $(params.image)")
+    path.write_text(text.replace("spec: {", "spec: {params: [{name: image, default: alpine}], "))
+    prepared = prepare(Request([path], params=["image=busybox"], tree=tree))
+    assert prepared.notices == ("steps of busybox use this machine's own programs: images are not pulled here",)
