@@ -145,3 +145,11 @@ def test_missing_directories_name_the_task_that_makes_them(workspace, run_build)
     code, _, _, err = run_build(workspace)
     assert code == 3
     assert "run sklearn-train first" in err
+
+
+def test_a_model_file_that_names_more_than_an_estimator_needs_is_refused(make_workspace, run_build):
+    workspace = make_workspace(files={"model.pkl": b"cos\nsystem\n(S'true'\ntR."})
+    code, _, _, err = run_build(workspace)
+    assert code == 3
+    assert "model.pkl names os.system at byte 0, which is not allowed in a model" in err
+    assert not (workspace.path / "image").exists()

@@ -13,11 +13,13 @@ from model_serve_build.destination import default_model_name, destination
 from model_serve_build.labels import environment, image_annotations
 from taskkit.confined_paths import confined
 from taskkit.errors import TaskError
+from taskkit.model_directory import CODE
 from taskkit.oci.documents import Platform
 from taskkit.oci.images import Addition, Base, Image, append, read_base, scratch
 from taskkit.oci.layout import Layout
 from taskkit.oci.publishing import OnExistingTag, Published, write_to_layout
 from taskkit.oci.references import LayoutReference, Reference, parse_reference
+from taskkit.pickles import check as check_pickle
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -56,6 +58,7 @@ def build(request: Request) -> Built:
     workspace = request.workspace
     model_directory = confined(workspace, request.model_dir, "model-dir")
     model = approved_model(model_directory, confined(workspace, request.report_dir, "report-dir"), request.approval)
+    check_pickle(model_directory / model.manifest.estimator.file, model.manifest, model_directory / CODE)
     reference = destination(request.image, model.manifest, model.model_digest)
     base_reference = parse_reference(request.base_image, "base-image") if request.base_image else None
     base = _base(base_reference, model, workspace)

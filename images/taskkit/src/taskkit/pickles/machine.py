@@ -1,0 +1,230 @@
+"""The rules for pickles, as a pickle machine.
+
+Python's own machine in Python (the base class of joblib's) reads the opcodes; what can import, call, instantiate or
+change an object is decided here, the same for inspecting and for loading, so that both see one and the same file:
+
+* a name must be on the allowed list; dotted names are refused, and so are extension codes and persistent ids;
+* only a name may be called or instantiated, never an object that the file made; its role must allow it;
+* a state is given once, to an object that the file made, by the method of its class;
+* only lists grow by APPEND, only dictionaries by SETITEM, only sets by ADDITEMS, and kinds of them.
+
+Arrays that joblib wrote between the opcodes are read where they stand; object arrays there are pickles of their own
+and run by the same rules.
+"""
+
+from __future__ import annotations
+
+import _compat_pickle
+import pickle
+from collections.abc import Callable
+from typing import Any, ClassVar, NoReturn
+
+from taskkit.pickles.arguments import arguments_fit
+from taskkit.pickles.names import AllowedNames, Name
+from taskkit.pickles.streams import MalformedPickleError, PickleStream
+
+ARRAY_WRAPPER = Name("joblib.numpy_pickle", "NumpyArrayWrapper")
+NESTING_LIMIT = 20
+
+
+class Machine(pickle._Unpickler):  # type: ignore[name-defined,misc] # noqa: SLF001 - the class joblib builds on
+    """What inspecting and loading share. Subclasses say what names, objects and arrays are."""
+
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined] # noqa: SLF001
+    stack: list[Any]
+    append: Callable[[Any], None]
+
+    def __init__(self, stream: PickleStream, allowed: AllowedNames, nesting: int = 0) -> None:
+        super().__init__(stream)
+        if nesting > NESTING_LIMIT:
+            raise MalformedPickleError("has pickles within pickles without end")
+        self.stream = stream
+        self.allowed = allowed
+        self.nesting = nesting
+        self._kept: dict[int, Any] = {}
+        self._with_state: set[int] = set()
+
+    # What subclasses answer.
+
+    def resolve(self, name: Name) -> Any:
+        """The value that stands for a name."""
+        raise NotImplementedError
+
+    def saw(self, name: Name, at: int) -> None:
+        """Told of every name, allowed or not."""
+
+    def name_of(self, value: Any) -> Name | None:
+        """The name that a value stands for, None for everything else."""
+        raise NotImplementedError
+
+    def refuse(self, what: str, at: int) -> None:
+        """Something at a byte is against the rules; may return to collect more."""
+        raise NotImplementedError
+
+    def call(self, callee: Any, arguments: tuple[Any, ...]) -> Any:
+        raise NotImplementedError
+
+    def instantiate(self, made: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def set_state(self, instance: Any, state: Any) -> None:
+        raise NotImplementedError
+
+    def is_array_wrapper(self, instance: Any) -> bool:
+        raise NotImplementedError
+
+    def read_array(self, wrapper: Any) -> Any:
+        """Reads the bytes that follow and gives the array that takes the wrapper's place."""
+        raise NotImplementedError
+
+    def grows_by(self, container: Any, method: str) -> bool:
+        """Whether a container is a kind of list (append), dictionary (setitem) or set (add)."""
+        raise NotImplementedError
+
+    # Rules.
+
+    def position(self) -> int:
+        """Bytes of the (unpacked) stream that the opcodes so far have used."""
+        frame = self._unframer.current_frame
+        waiting = len(frame.getbuffer()) - frame.tell() if frame else 0
+        return self.stream.position - waiting
+
+    def _here(self) -> int:
+        """Where the current opcode of one byte lies."""
+        return self.position() - 1
+
+    def load_global(self) -> None:
+        at = self._here()
+        module, name = (self.readline()[:-1].decode() for _ in range(2))
+        self.append(self._named(module, name, at))
+
+    def load_stack_global(self) -> None:
+        name, module = self.stack.pop(), self.stack.pop()
+        if type(name) is not str or type(module) is not str:
+            raise MalformedPickleError("has a name that is no string")
+        self.append(self._named(module, name, self._here()))
+
+    def _named(self, module: str, name: str, at: int) -> Any:
+        if self.proto < 3:  # names as Python 2 has them
+            if (module, name) in _compat_pickle.NAME_MAPPING:
+                module, name = _compat_pickle.NAME_MAPPING[module, name]
+            module = _compat_pickle.IMPORT_MAPPING.get(module, module)
+        found = Name(module, name)
+        self.saw(found, at)
+        if "." in name:
+            self.refuse(f"names {found} with a dotted name", at)
+        elif not self.allowed.names(found):
+            self.refuse(f"names {found}", at)
+        return self.resolve(found)
+
+    def get_extension(self, code: int) -> NoReturn:
+        raise MalformedPickleError(f"uses the extension code {code}")
+
+    def persistent_load(self, pid: Any) -> NoReturn:
+        raise MalformedPickleError(f"uses the persistent id {pid!r}")
+
+    def _instantiate(self, klass: Any, args: Any) -> NoReturn:  # noqa: ARG002
+        raise MalformedPickleError("uses the opcode INST or OBJ, which no current Python writes")
+
+    def load_next_buffer(self) -> NoReturn:
+        raise MalformedPickleError("refers to buffers outside of the file")
+
+    def load_reduce(self) -> None:
+        arguments, callee = self.stack.pop(), self.stack.pop()
+        name = self.name_of(callee)
+        if name is None:
+            self.refuse("calls an object that it made itself", self._here())
+        elif not self.allowed.may_call(name):
+            if self.allowed.names(name):  # else it was refused by its name already
+                self.refuse(f"calls {name}", self._here())
+        elif type(arguments) is not tuple:
+            raise MalformedPickleError(f"calls {name} with something that is no tuple")
+        elif not arguments_fit(name, arguments, self.name_of, self.allowed):
+            self.refuse(f"calls {name} with arguments that no estimator gives it", self._here())
+        self.append(self._made(self.call(callee, arguments)))
+
+    def load_newobj(self) -> None:
+        arguments, made = self.stack.pop(), self.stack.pop()
+        self._new(made, arguments, {})
+
+    def load_newobj_ex(self) -> None:
+        keywords, arguments, made = self.stack.pop(), self.stack.pop(), self.stack.pop()
+        self._new(made, arguments, keywords)
+
+    def _new(self, made: Any, arguments: Any, keywords: Any) -> None:
+        name = self.name_of(made)
+        if type(arguments) is not tuple or type(keywords) is not dict:
+            raise MalformedPickleError("makes an object with something that is no tuple of arguments")
+        if name is None:
+            self.refuse("makes an object of a class that it made itself", self._here())
+        elif self.allowed.names(name) and not self.allowed.may_instantiate(name):
+            self.refuse(f"makes an object of {name}", self._here())
+        self.append(self._made(self.instantiate(made, arguments, keywords)))
+
+    def _made(self, value: Any) -> Any:
+        """Remembers what the file made, and keeps it, so that no other object gets its identity."""
+        self._kept[id(value)] = value
+        self._with_state.discard(id(value))  # some constructors give the same object again
+        return value
+
+    def load_build(self) -> None:
+        state, instance = self.stack.pop(), self.stack[-1]
+        if id(instance) not in self._kept or self.name_of(instance) is not None:
+            self.refuse("gives a state to something that it did not make", self._here())
+        if id(instance) in self._with_state:
+            self.refuse("gives a second state to the same object", self._here())
+        self._with_state.add(id(instance))
+        self.set_state(instance, state)
+        if self.is_array_wrapper(instance):
+            frame = self._unframer.current_frame
+            if frame is not None and frame.read(1):
+                raise MalformedPickleError("has array bytes within a frame")
+            self._unframer.current_frame = None
+            self.stack[-1] = self._made(self.read_array(instance))
+
+    def _container(self, value: Any, method: str) -> None:
+        if self.name_of(value) is not None or not self.grows_by(value, method):
+            self.refuse(f"uses the opcode of {method} on something else", self._here())
+
+    def load_append(self) -> None:
+        self._container(self.stack[-2], "append")
+        super().load_append()
+
+    def load_appends(self) -> None:
+        self._container(self.metastack[-1][-1], "append")
+        super().load_appends()
+
+    def load_setitem(self) -> None:
+        self._container(self.stack[-3], "setitem")
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        self._container(self.metastack[-1][-1], "setitem")
+        super().load_setitems()
+
+    def load_additems(self) -> None:
+        self._container(self.metastack[-1][-1], "add")
+        super().load_additems()
+
+    def run(self) -> Any:
+        """The object in the stream. Raises MalformedPickleError for everything that Python's machine stumbles over."""
+        try:
+            return self.load()
+        except MalformedPickleError:
+            raise
+        except RecursionError as error:
+            raise MalformedPickleError("is nested too deeply") from error
+        except (pickle.UnpicklingError, EOFError, IndexError, KeyError, AttributeError, ValueError, TypeError,
+                OverflowError, AssertionError, MemoryError) as error:  # fmt: skip
+            detail = " ".join(str(error).split()) or type(error).__name__
+            raise MalformedPickleError(f"can't be read at byte {self.position()} ({detail})") from error
+
+
+for _opcode, _method in (
+    (pickle.GLOBAL, Machine.load_global), (pickle.STACK_GLOBAL, Machine.load_stack_global),
+    (pickle.REDUCE, Machine.load_reduce), (pickle.NEWOBJ, Machine.load_newobj), (pickle.NEWOBJ_EX, Machine.load_newobj_ex),
+    (pickle.BUILD, Machine.load_build), (pickle.APPEND, Machine.load_append), (pickle.APPENDS, Machine.load_appends),
+    (pickle.SETITEM, Machine.load_setitem), (pickle.SETITEMS, Machine.load_setitems),
+    (pickle.ADDITEMS, Machine.load_additems), (pickle.NEXT_BUFFER, Machine.load_next_buffer),
+):  # fmt: skip
+    Machine.dispatch[_opcode[0]] = _method

@@ -1,0 +1,52 @@
+"""Everything that scikit-learn offers, fitted, passes inspection and loads: the list is not too short."""
+
+import io
+import pickle
+import sys
+import warnings
+from pathlib import Path
+
+import joblib
+import pytest
+
+from taskkit.pickles import inspect, load
+
+SCRIPTS = str(Path(__file__).parents[4] / "scripts")
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    sys.path.insert(0, SCRIPTS)
+    try:
+        from catalog import pickle_corpus
+
+        yield pickle_corpus
+    finally:
+        sys.path.remove(SCRIPTS)
+
+
+def joblib_bytes(value):
+    joblib.dump(value, stream := io.BytesIO())
+    return stream.getvalue()
+
+
+def test_every_estimator_that_fits_a_toy_set_is_inspected_and_loaded(corpus, tmp_path, no_project):
+    path = tmp_path / "model"
+    names = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, estimator in corpus.fitted_estimators():
+            for content in (pickle.dumps(estimator), joblib_bytes(estimator)):
+                path.write_bytes(content)
+                assert not inspect(path).problems, name
+                assert type(load(path, no_project, tmp_path)) is type(estimator), name
+            names.add(name)
+    assert len(names) > 190
+
+
+def test_values_that_parameters_and_states_hold_are_inspected_and_loaded(corpus, tmp_path, no_project):
+    path = tmp_path / "model"
+    for kind, value in corpus.values():
+        path.write_bytes(pickle.dumps(value))
+        assert not inspect(path).problems, (kind, value)
+        assert type(load(path, no_project, tmp_path)) is type(pickle.loads(path.read_bytes()))
