@@ -15,7 +15,7 @@ from catalog.engine import durations, images
 from catalog.engine import params as parameters
 from catalog.engine.sources import SourceError, Sources
 from catalog.engine.steps import merged
-from catalog.engine.substitution import Replacements, Value
+from catalog.engine.substitution import IndexOutOfBoundsError, Replacements, Value
 from catalog.engine.workspaces import FOLDER, Volumes, unavailable
 
 NAMESPACE = "default"
@@ -130,8 +130,11 @@ def plan(body: Mapping[str, Any], path: Path, sources: Sources, folders: Mapping
     name = metadata.get("name") or _generated(metadata.get("generateName") or "run-")
     run = _Run(body["spec"], name, path, sources, dict(folders or {}), dict(metadata.get("annotations") or {}))
     try:
-        return run.pipeline_run() if body["kind"] == "PipelineRun" else run.task_run()
-    except (SourceError, parameters.ParamError) as error:
+        made = run.pipeline_run() if body["kind"] == "PipelineRun" else run.task_run()
+        for task in made.tasks:
+            made.known_steps(task)
+        return made
+    except (SourceError, parameters.ParamError, IndexOutOfBoundsError) as error:
         raise PlanError([f"{path}: {body['kind']} {name}: {error}"]) from None
 
 

@@ -314,3 +314,17 @@ def test_the_old_spelling_of_params_counts_inside_a_task(execute):
             taskSpec: {params: [{name: p}], steps: [{image: x, command: [echo, $(inputs.params.p)]}]}
         """
     assert execute(pipeline(tasks)).log == "new"
+
+
+@pytest.mark.parametrize(
+    ("param", "step"), [("$(params.a[3])", "$(params.q)"), ("x", "$(params.a[3])")], ids=["task param", "inline step"]
+)
+def test_an_index_beyond_an_array_param_is_refused_before_anything_runs(execute, param, step):
+    tasks = f"""
+        tasks:
+          - name: x
+            params: [{{name: q, value: "{param}"}}]
+            taskSpec: {{params: [{{name: q}}], steps: [{{image: x, command: [echo, "{step}"]}}]}}
+        """
+    with pytest.raises(PlanError, match=r"\$\(params.a\[3\]\) asks for element 3 of an array of 1"):
+        execute(pipeline(tasks, spec="params: [{name: a, type: array}]", run="params: [{name: a, value: [x]}]"))
