@@ -1,0 +1,1 @@
+"""Runs a training script unchanged and describes the model that came out."""

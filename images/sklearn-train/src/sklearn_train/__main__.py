@@ -1,0 +1,5 @@
+import sys
+
+from sklearn_train.command import main
+
+sys.exit(main())

@@ -1,0 +1,81 @@
+"""What the supervisor tells the describer and the prover, and what they answer: JSON files in the run's own folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+from taskkit.model_manifest import Environment, Onnx
+from taskkit.model_signature import Signature, TaskKind
+
+Document = TypeVar("Document", bound=msgspec.Struct)
+
+
+class DescribeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Paths are absolute. ``target`` is the new model directory: code/ and golden.json are written there."""
+
+    model_file: str
+    shown_model: str
+    """The file's name for messages."""
+    target: str
+    workspace: str
+    script: str
+    script_folder: str
+    observations: str
+    overlay: str
+    """Folder with the extra packages, empty without any."""
+    include: tuple[str, ...]
+    input_example: str
+    golden: Literal["shuffled", "rows", "none"]
+
+
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The answer; ``problem`` and ``remedy`` are set, and the rest means nothing, where the model can't be used."""
+
+    problem: str = ""
+    remedy: str = ""
+    class_name: str = ""
+    shown: str = ""
+    """The estimator as one short line, for people."""
+    format: Literal["pickle", "joblib", "cloudpickle", "skops"] = "pickle"
+    task: TaskKind = "other"
+    project_globals: tuple[str, ...] = ()
+    package_globals: tuple[str, ...] = ()
+    signature: Signature | None = None
+    signature_reason: str = ""
+    golden_rows: int = 0
+    golden_reason: str = ""
+    environment: Environment | None = None
+
+
+class ProofRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The prover loads ``model_file`` with nothing but ``code`` and ``overlay`` beside the image's packages."""
+
+    model_file: str
+    code: str
+    overlay: str
+    golden: str
+    """golden.json, or empty."""
+    observations: str
+    signature: Signature | None
+    onnx_file: str
+    """Where to write the converted model; empty: don't convert."""
+
+
+class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    replays: bool
+    replay_reason: str
+    onnx: Onnx
+
+
+def write_document(path: Path, document: msgspec.Struct) -> None:
+    """Appears under its name only when it is whole."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_bytes(msgspec.json.encode(document))
+    fresh.replace(path)
+
+
+def read_document(path: Path, kind: type[Document]) -> Document:
+    """Raises OSError, msgspec.DecodeError."""
+    return msgspec.json.decode(path.read_bytes(), type=kind)

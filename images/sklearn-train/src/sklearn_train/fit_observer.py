@@ -1,0 +1,223 @@
+"""Watches the outermost ``fit`` of estimators in the process of the user's script, and writes at its end what it saw.
+
+Every class below scikit-learn's BaseEstimator gets its own fit methods wrapped when it is made. What the script can
+notice of it is kept at nothing: the wrapper takes its frame out of tracebacks, warnings skip it, signatures and sources
+are the original's, classes that cloudpickle writes by value are written with their original methods, no random state is
+touched, and whatever goes wrong in here is written down instead of raised.
+
+Imports the standard library only; what X is made of is already imported when there is an X.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import pickle
+import sys
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from types import FunctionType, ModuleType
+from typing import Any
+
+METHODS = ("fit", "fit_transform", "fit_predict", "partial_fit")
+# warnings.warn skips frames whose file name says that they belong to Python's import system, so that `stacklevel` counts
+# as if the wrapper were not there (CPython, Lib/warnings.py, _is_internal_frame).
+_UNSEEN_FILE = "<importlib._bootstrap, sklearn_train.fit_observer>"
+# Beyond this many fits of one kind only those on more rows than before are looked at: a loop over thousands of small fits
+# must stay as fast as it is.
+_MANY_FITS = 200
+_SAMPLES_KEPT = 8
+_RECORDS_KEPT = 500
+
+
+@dataclass
+class FitRecord:
+    """One outermost fit. ``seen`` is an ``observation.Seen``; ``best_*`` describe ``best_estimator_`` of a search."""
+
+    class_name: str
+    seen: Any
+    fingerprint: str = ""
+    best_class_name: str = ""
+    best_fingerprint: str = ""
+
+
+class FitObserver:
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._process = os.getpid()
+        self._running = False
+        self._records: list[tuple[FitRecord, Any]] = []
+        self._counts: dict[tuple[Any, ...], tuple[int, int]] = {}
+        self._problem = ""
+
+    def begin(self, estimator: Any, arguments: Sequence[Any], named: dict[str, Any], method: str) -> FitRecord | None:
+        """None where there is nothing to observe: an inner fit, another process, a kind that was seen often."""
+        if self._running or os.getpid() != self._process:
+            return None
+        self._running = True
+        try:
+            from sklearn_train.observation import look, quick_look
+
+            given = arguments[0] if arguments else named.get("X", next(iter(named.values()), None))
+            class_name = name_of_class(type(estimator))
+            kind, rows = quick_look(given)
+            count, most = self._counts.get((class_name, kind), (0, -1))
+            self._counts[class_name, kind] = count + 1, max(most, rows)
+            if count < _MANY_FITS or rows > most:
+                record = FitRecord(class_name, look(given))
+                return self._merged(estimator, record) if method == "partial_fit" else record
+        except Exception as error:  # noqa: BLE001 - the script must not notice
+            self._note(error)
+        return FitRecord("", None)
+
+    def end(self, estimator: Any, record: FitRecord | None, *, failed: bool) -> None:
+        """After the method: keeps the record, with the state that the estimator was left in."""
+        if record is None:
+            return
+        self._running = False
+        if failed or record.seen is None:
+            return
+        try:
+            from sklearn_train.fingerprint import fingerprint
+
+            record.fingerprint = fingerprint(estimator)
+            best = getattr(estimator, "best_estimator_", None)
+            if best is not None:
+                record.best_class_name, record.best_fingerprint = name_of_class(type(best)), fingerprint(best)
+            self._keep(estimator, record)
+        except Exception as error:  # noqa: BLE001
+            self._note(error)
+
+    def _merged(self, estimator: Any, record: FitRecord) -> FitRecord:
+        """A further partial_fit of the same estimator adds to what its former ones showed."""
+        for kept, reference in self._records:
+            if reference() is estimator:
+                record.seen = kept.seen.merged(record.seen)
+        return record
+
+    def _keep(self, estimator: Any, record: FitRecord) -> None:
+        others = [(kept, reference) for kept, reference in self._records if reference() is not estimator]
+        self._records = [*others[-_RECORDS_KEPT:], (record, weakref.ref(estimator))]
+        if len(self._records) > _SAMPLES_KEPT:
+            self._records[-_SAMPLES_KEPT - 1][0].seen.sample = None
+
+    def _note(self, error: Exception) -> None:
+        self._problem = f"observing failed: {type(error).__name__}: {error}"
+
+    def write(self) -> None:
+        """At the end of the process: all records, and which modules came from where."""
+        if os.getpid() != self._process:
+            return
+        modules = {name: str(file) for name, module in list(sys.modules.items())
+                   if (file := getattr(module, "__file__", None))}  # fmt: skip
+        document = {"fits": [record for record, _ in self._records], "problem": self._problem, "modules": modules,
+                    "path": [entry for entry in sys.path if isinstance(entry, str)]}  # fmt: skip
+        try:
+            with open(f"{self._target}.new", "wb") as stream:
+                pickle.dump(document, stream)
+            os.replace(f"{self._target}.new", self._target)
+        except Exception as error:  # noqa: BLE001
+            print(f"sklearn-train: warning: what was fitted could not be written down ({error})", file=sys.stderr)
+
+
+def name_of_class(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def start(target: str) -> None:
+    """Observes this process from now on; writes to the file ``target`` at its end."""
+    observer = FitObserver(target)
+    atexit.register(observer.write)
+    actions: dict[str, Callable[[ModuleType], None]] = {
+        "sklearn.base": functools.partial(_watch_estimators, observer=observer),
+        "cloudpickle.cloudpickle": _pickle_original_methods,
+        "joblib.externals.cloudpickle.cloudpickle": _pickle_original_methods,
+    }
+    sys.meta_path.insert(0, _AfterImport(actions))
+
+
+class _AfterImport:
+    """A finder that finds nothing itself, but acts on a few modules right after they were run."""
+
+    def __init__(self, actions: dict[str, Callable[[ModuleType], None]]) -> None:
+        self._actions = actions
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        action = self._actions.pop(name, None)
+        if action is None:
+            return None
+        for finder in sys.meta_path:
+            if finder is not self and (spec := finder.find_spec(name, path, target)):
+                self._act_after(spec, action)
+                return spec
+        return None
+
+    @staticmethod
+    def _act_after(spec: ModuleSpec, action: Callable[[ModuleType], None]) -> None:
+        loader: Any = spec.loader
+        run = loader.exec_module
+
+        def run_and_act(module: ModuleType) -> None:
+            del loader.exec_module
+            run(module)
+            action(module)
+
+        loader.exec_module = run_and_act
+
+
+def _watch_estimators(module: ModuleType, observer: FitObserver) -> None:
+    base: Any = getattr(module, "BaseEstimator", None)
+    if base is None:
+        return
+    original = base.__init_subclass__.__func__
+
+    def __init_subclass__(cls: type, **named: Any) -> None:  # noqa: N807
+        original(cls, **named)
+        _wrap_methods(cls, observer)
+
+    base.__init_subclass__ = classmethod(functools.wraps(original)(__init_subclass__))
+
+
+def _wrap_methods(cls: type, observer: FitObserver) -> None:
+    for name in METHODS:
+        method = cls.__dict__.get(name)
+        if isinstance(method, FunctionType):
+            setattr(cls, name, _wrapper(method, observer))
+        elif isinstance(getattr(method, "fn", None), FunctionType):
+            method.fn = _wrapper(method.fn, observer)  # scikit-learn's available_if
+
+
+def _wrapper(method: FunctionType, observer: FitObserver) -> FunctionType:
+    name = method.__name__
+
+    @functools.wraps(method)
+    def observed(estimator: Any, /, *arguments: Any, **named: Any) -> Any:
+        record = observer.begin(estimator, arguments, named, name)
+        try:
+            result = method(estimator, *arguments, **named)
+        except BaseException as error:
+            observer.end(estimator, record, failed=True)
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            raise
+        observer.end(estimator, record, failed=False)
+        return result
+
+    observed.__code__ = observed.__code__.replace(co_filename=_UNSEEN_FILE)
+    observed.__observed_method__ = method  # type: ignore[attr-defined]
+    return observed
+
+
+def _pickle_original_methods(module: ModuleType) -> None:
+    """A class that is pickled by value must not carry the wrappers, which mean nothing where it is loaded."""
+    members: Any = getattr(module, "_extract_class_dict", None)
+    if members is None:
+        return
+
+    @functools.wraps(members)
+    def original_members(cls: type) -> dict[str, Any]:
+        return {name: getattr(member, "__observed_method__", member) for name, member in members(cls).items()}
+
+    module._extract_class_dict = original_members  # type: ignore[attr-defined] # noqa: SLF001

@@ -1,0 +1,202 @@
+"""Converts an estimator to ONNX and proves, on observed rows and on rows beside its thresholds, that it answers the same.
+
+Inputs of model.onnx: one matrix ``X`` where all columns are numbers, else one input per column by its name, shape (rows,
+1). Outputs: what predict gives, then, for classifiers that have them, the probabilities as a matrix.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from taskkit.estimator_io import estimator_input, json_values
+from taskkit.model_manifest import Onnx
+from taskkit.model_signature import Signature
+
+from sklearn_train.boundary_rows import Row, boundary_rows
+from sklearn_train.golden import shuffled_rows
+
+RELATIVE_TOLERANCE = 1e-5
+"""A number may differ by this times max(1, |expected|)."""
+_BOUNDARIES = 128
+_NUMERIC = {"number", "integer", "boolean"}
+
+
+class UnequalError(Exception):
+    """The converted model answers differently. The message says how."""
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What scikit-learn answers. ``strict``: rows whose label must be identical, all others lie within the tolerance of
+    a border between two labels."""
+
+    labels: Any
+    """Plain values per row for classifiers and the like, None for regressors."""
+    numbers: Any
+    """Matrix of numbers, None without."""
+    strict: Any
+
+
+def convert(estimator: Any, signature: Signature, rows: Sequence[Row]) -> tuple[bytes, Onnx]:
+    """(the converted model, how it was proved), or (b'', why not). ``rows`` are observed ones."""
+    if reason := _unfit(signature, rows):
+        return b"", Onnx("skipped", reason)
+    checked = [*rows, *shuffled_rows(signature.columns, rows)]
+    checked += boundary_rows(signature.columns, rows, lambda some: _table(_ask(estimator, signature, some)), _BOUNDARIES)
+    expected = _ask(estimator, signature, checked)
+    reasons = []
+    for name, inputs in _input_plans(signature, estimator):
+        try:
+            content, feed = inputs()
+            difference = _difference(expected, content, feed(checked))
+        except UnequalError as error:
+            reasons.append(f"in {name} precision {error}")
+        except Exception as error:  # noqa: BLE001 - converters and the runtime raise what they like
+            reasons.append(_one_line(error))
+        else:
+            return content, Onnx("proved", "", len(checked), difference, RELATIVE_TOLERANCE)
+    return b"", Onnx("skipped", "; ".join(dict.fromkeys(reasons)), len(checked), None, RELATIVE_TOLERANCE)
+
+
+def _unfit(signature: Signature, rows: Sequence[Row]) -> str:
+    for column in signature.columns:
+        if column.kind == "datetime":
+            return f"column '{column.name}' is a datetime, which ONNX does not have"
+        if column.kind == "string" and column.nullable:
+            return f"column '{column.name}' holds texts with missing ones, which ONNX can't tell from empty texts"
+    return "" if rows else "no rows were seen to prove it on"
+
+
+def _one_line(error: Exception) -> str:
+    """An error that reads the same in every run: no addresses, no line breaks."""
+    text = re.sub(r"\bat 0x[0-9a-f]+|/[\w./-]+/", "", " ".join(str(error).split()))
+    return f"{type(error).__name__}: {text[:200].rstrip()}"
+
+
+def _ask(estimator: Any, signature: Signature, rows: Sequence[Row]) -> _Expected:
+    """What scikit-learn answers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        built = estimator_input(signature, rows)
+        predicted = np.asarray(estimator.predict(built)).reshape(len(rows), -1)
+        numbers = np.asarray(estimator.predict_proba(built)) if signature.outputs.probabilities else None
+        if signature.outputs.task == "regressor":
+            return _Expected(None, predicted.astype(float), np.ones(len(rows), dtype=bool))
+        strict = _clear(numbers if numbers is not None else _scores(estimator, built))
+    return _Expected(json_values(predicted), numbers, np.ones(len(rows), dtype=bool) if strict is None else strict)
+
+
+def _scores(estimator: Any, built: Any) -> Any:
+    if not hasattr(estimator, "decision_function"):
+        return None
+    scores = np.asarray(estimator.decision_function(built), dtype=float)
+    return np.stack([scores, np.zeros_like(scores)], axis=1) if scores.ndim == 1 else scores
+
+
+def _clear(table: Any) -> Any:
+    """Rows whose best label is ahead of the next by more than the tolerance."""
+    if table is None or table.shape[1] < 2:
+        return None
+    best = np.sort(table, axis=1)
+    return best[:, -1] - best[:, -2] > RELATIVE_TOLERANCE * np.maximum(1.0, np.abs(best[:, -1]))
+
+
+def _table(answer: _Expected) -> Any:
+    """One line of comparable values per row."""
+    if answer.numbers is not None:
+        return answer.numbers
+    return np.asarray([[str(value) for value in row] for row in answer.labels], dtype=object)
+
+
+Feed = Callable[[Sequence[Row]], dict[str, Any]]
+Plan = Callable[[], tuple[bytes, Feed]]
+
+
+def _input_plans(signature: Signature, estimator: Any) -> list[tuple[str, Plan]]:
+    """Ways to convert, the most exact first: doubles, floats; as one matrix, by columns."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+    columns = signature.columns
+    numeric = all(column.kind in _NUMERIC for column in columns)
+    plans: list[tuple[str, Plan]] = []
+    for name, kind, dtype in (("double", DoubleTensorType, np.float64), ("single", FloatTensorType, np.float32)):
+
+        def as_matrix(kind: Any = kind, dtype: Any = dtype) -> tuple[bytes, Feed]:
+            content = _converted(estimator, [("X", kind([None, len(columns)]))])
+            return content, lambda rows: {"X": np.asarray([[_nan(v) for v in row] for row in rows], dtype=dtype)}
+
+        def by_columns(kind: Any = kind, dtype: Any = dtype) -> tuple[bytes, Feed]:
+            content = _converted(estimator, [(c.name, _column_type(c.kind, kind)) for c in columns])
+            return content, lambda rows: {c.name: _column_values(c.kind, [row[at] for row in rows], dtype)
+                                          for at, c in enumerate(columns)}  # fmt: skip
+
+        if numeric:
+            plans.append((name, as_matrix))
+        if signature.container == "dataframe" or not numeric:
+            plans.append((name, by_columns))
+    return plans
+
+
+def _nan(value: Any) -> Any:
+    return np.nan if value is None else value
+
+
+def _column_type(kind: str, number: Any) -> Any:
+    from skl2onnx.common.data_types import BooleanTensorType, Int64TensorType, StringTensorType
+
+    types = {"number": number, "integer": Int64TensorType, "boolean": BooleanTensorType, "string": StringTensorType}
+    return types[kind]([None, 1])
+
+
+def _column_values(kind: str, values: list[Any], dtype: Any) -> Any:
+    dtypes = {"number": dtype, "integer": np.int64, "boolean": np.bool_, "string": np.object_}
+    return np.asarray([_nan(value) for value in values], dtype=dtypes[kind]).reshape(-1, 1)
+
+
+def _converted(estimator: Any, inputs: list[tuple[str, Any]]) -> bytes:
+    import skl2onnx
+
+    options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # Without a name the graph would get a random one, and each run another file.
+        model = skl2onnx.convert_sklearn(estimator, "model", inputs, options=options)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _difference(expected: _Expected, content: bytes, feed: dict[str, Any]) -> float:
+    """The largest relative difference of a number. Raises UnequalError."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    outputs = session.run(None, feed)
+    if expected.labels is not None:
+        found = json_values(np.asarray(outputs[0]).reshape(len(expected.labels), -1))
+        wrong = [at for at, (one, other) in enumerate(zip(expected.labels, found, strict=True))
+                 if expected.strict[at] and not _same_label(one, other)]  # fmt: skip
+        if wrong:
+            raise UnequalError(f"{len(wrong)} of {len(found)} rows get another label, for example {found[wrong[0]][0]!r} "
+                               f"instead of {expected.labels[wrong[0]][0]!r}")  # fmt: skip
+    if expected.numbers is None:
+        return 0.0
+    numbers = np.asarray(outputs[0] if expected.labels is None else outputs[1], dtype=float)
+    numbers = numbers.reshape(expected.numbers.shape)
+    relative = np.abs(numbers - expected.numbers) / np.maximum(1.0, np.abs(expected.numbers))
+    largest = float(np.max(relative, initial=0.0))
+    if not largest <= RELATIVE_TOLERANCE:
+        raise UnequalError(f"a number differs by {largest:.2g}, more than {RELATIVE_TOLERANCE:g}")
+    return largest
+
+
+def _same_label(one: Any, other: Any) -> bool:
+    """ONNX has no booleans as labels: it gives 0 and 1."""
+    return bool(one == other)

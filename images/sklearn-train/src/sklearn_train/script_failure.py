@@ -1,0 +1,45 @@
+"""Says how a script ended that did not end well: in one line, with its own last line and what to do."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from taskkit.errors import TaskError
+
+from sklearn_train.supervised_process import Ended, duration, size
+
+_RAISED = re.compile(r"([\w.]+\.)?\w*(Error|Exception|Warning|Interrupt|Exit|Iteration|NotFound)\b.*")
+_REFUSED = re.compile(
+    r"unrecognized arguments|the following arguments are required|expected (one|at least one|\d+) argument|"
+    r"invalid choice|No such option|no such option|Unknown flag|Missing (option|argument|parameter)|"
+    r"Got unexpected extra argument|Could not consume arg|unexpected keyword argument"
+)
+
+
+def failure(script: str, ended: Ended, memory_limit: int) -> TaskError:
+    """``memory_limit`` in bytes."""
+    quoted = f": {ended.last_line}" if ended.last_line else ", and wrote nothing"
+    took = duration(ended.seconds)
+    if ended.stopped == "memory":
+        return TaskError(
+            f"script {script} was stopped after {took}, near the memory limit: {size(ended.memory_used)} of "
+            f"{size(memory_limit)} in use", "raise the step's memory limit, or train on less data",
+        )  # fmt: skip
+    if ended.code < 0:
+        name = signal.Signals(-ended.code).name
+        why = " (often: out of memory)" if name == "SIGKILL" else ""
+        return TaskError(f"script {script} was killed by {name} after {took}{why}, its last line{quoted or ': none'}",
+                         f"its memory was {size(ended.peak_memory)} at most, when last seen; see its log above")  # fmt: skip
+    if _REFUSED.search(ended.last_line):
+        return TaskError(
+            f"script {script} does not take the arguments it was given (exit code {ended.code}){quoted}",
+            "pass the script's own arguments in args, with {dataset}, {model} and {metrics} where it wants these paths, "
+            "or args: [] for none",
+        )  # fmt: skip
+    if ended.code == 1 and _RAISED.fullmatch(ended.last_line):
+        remedy = "mend the script; its traceback is in the log above"
+        if ended.last_line.startswith("EOFError"):
+            remedy = "a script that reads stdin finds it empty here; pass what it asks for in args"
+        return TaskError(f"script {script} raised {ended.last_line}", remedy)
+    return TaskError(f"script {script} ended with exit code {ended.code}{quoted}", "see its log above")
