@@ -107,7 +107,7 @@ def plain_rows(signature, inputs, count):
 
 
 def write_model(directory, estimator, inputs, *, signature=True, files=None, golden=4, change=None, reason="", packages=None,
-                model_file="model.pkl", original_name="model.pkl", save=joblib.dump):  # fmt: skip
+                model_file="model.pkl", original_name="model.pkl", save=joblib.dump, project_globals=()):  # fmt: skip
     """A model directory with everything in it; ``change`` may alter the golden rows, ``files`` adds files by path."""
     directory = Path(directory)
     directory.mkdir(parents=True)
@@ -128,7 +128,7 @@ def write_model(directory, estimator, inputs, *, signature=True, files=None, gol
         schema_version="1",
         files=file_entries(directory),
         estimator=Estimator(f"{type(estimator).__module__}.{type(estimator).__qualname__}", model_file, "joblib",
-                            original_name, described.outputs.task if described else "classifier"),
+                            original_name, described.outputs.task if described else "classifier", project_globals),
         signature=described,
         signature_reason="" if described else reason or "no fit was observed",
         metrics={"accuracy": 0.97},
@@ -303,6 +303,12 @@ def client(model_dir):
         return known[name, options]
 
     return get
+
+
+@pytest.fixture
+def describe():
+    """The signature of an estimator that was fitted on an input."""
+    return signature_of
 
 
 @pytest.fixture

@@ -65,7 +65,9 @@ def slow_model(tmp_path, make_model, monkeypatch):
         "code/slow.py": SLOW,
         "wheels/factor-1.0-py3-none-any.whl": make_wheel(tmp_path, "factor", "FACTOR = 2.0\n"),
     }
-    yield make_model(estimator=estimator, inputs=inputs, files=files, golden=2)
+    yield make_model(
+        estimator=estimator, inputs=inputs, files=files, golden=2, project_globals=("slow.SlowRegression",)
+    )
     for name in ("slow", "factor"):
         sys.modules.pop(name, None)
 
@@ -169,6 +171,7 @@ APP_FILES = {
     "code/src/serve.py": SERVE,
     "code/src/rounding.py": "DIGITS = 3\n",
     "code/helping.py": "HELPED = True\n",
+    "code/src/ending.py": "raise SystemExit(0)\n",
     "code/src/broken.py": "import not_installed_anywhere\n",
 }
 
@@ -188,7 +191,8 @@ def test_the_users_own_application_is_served_with_the_model_under_its_own_name(s
     assert server.get("/predict", {}).status == 422
     assert server.stop() == 0
     assert [line for line in server.output if line.startswith("lifespan")] == ["lifespan began", "lifespan ended"]
-    assert server.errors == []
+    assert len(server.errors) == 1
+    assert "no model digest was given" in server.errors[0]
 
 
 def test_the_folder_that_an_image_prepared_is_used_as_it_is_and_no_other(make_model, tmp_path, monkeypatch):
@@ -213,6 +217,7 @@ def test_the_folder_that_an_image_prepared_is_used_as_it_is_and_no_other(make_mo
         ("src/other.py:app", 2, "app is 'src/other.py:app', but the model was trained without src/other.py (code: helping.py"),
         ("src/serve.py:number", 2, "'number' in src/serve.py is int, not an ASGI application"),
         ("src/serve.py:application", 2, "src/serve.py has no 'application'"),
+        ("src/ending.py:app", 3, "importing src/ending.py raised SystemExit: 0"),
         ("src/broken.py:app", 3, "importing src/broken.py raised ModuleNotFoundError: No module named 'not_installed_anywhere'"),
     ],
 )  # fmt: skip

@@ -5,6 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
+from model_server.engine import EstimatorEngine
+from model_server.refusals import Refusal
+from model_server.row_protocol import RowProtocol
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyRegressor
 
 ROW = {"sepal.length": 6.1, "sepal.width": 2.8, "petal.length": 4.7, "petal.width": 1.2}
@@ -120,3 +125,65 @@ def test_without_a_signature_predict_says_what_to_do(client):
         "the columns of this model are not known (no fit was observed); send plain arrays to /v2/models/model/infer, "
         "or train again with an input example (param input-example)"
     )
+
+
+class Echo(RegressorMixin, BaseEstimator):
+    """Answers with how it was asked."""
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def predict(self, X):
+        return np.array([f"{type(X).__name__} {type(one).__name__}" for one in X])
+
+
+def test_dates_and_categories_reach_the_estimator_with_the_dtypes_of_training(describe):
+    inputs = pd.DataFrame({
+        "when": pd.to_datetime(["2026-01-01", "2026-06-01", None]),
+        "zoned": pd.to_datetime(["2026-01-01T00:00Z", "2026-06-01T00:00Z", "2026-06-01T00:00Z"]),
+        "size": pd.Categorical(["s", "m", "l"]),
+    })  # fmt: skip
+    seen = []
+    estimator = Echo()
+    signature = describe(estimator, inputs)
+    estimator.predict = lambda frame: seen.append(frame) or np.zeros(len(frame))
+    protocol = RowProtocol(signature, EstimatorEngine(estimator, signature))
+    rows = [
+        {"when": None, "zoned": "2026-06-01T02:00:00+02:00", "size": "s"},
+        {"when": "2026-06-01T12:30", "zoned": "2026-01-01T00:00:00Z", "size": "unknown"},
+    ]
+    assert protocol.reply(json.dumps(rows).encode()).status == 200
+    [frame] = seen
+    assert frame.dtypes.tolist() == inputs.dtypes.tolist()
+    assert frame["zoned"].tolist() == [inputs["zoned"][1], inputs["zoned"][0]]
+    assert frame["when"].tolist()[1] == pd.Timestamp("2026-06-01T12:30")
+    assert frame["size"].isna().tolist() == [False, True]  # to pandas an unknown category is a missing value
+    with pytest.raises(Refusal) as refusal:
+        protocol.reply(json.dumps({"when": "yesterday", "zoned": "2026-06-01", "size": 1}).encode())
+    assert [problem.problem for problem in refusal.value.problems] == [
+        "is not a date and time of ISO 8601", "has no offset from UTC, but training had", "is not a text",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("inputs", "body", "answer"),
+    [
+        (np.array([1.0, 2.0]), [3, 4], ["ndarray float64"] * 2),
+        ([1.0, 2.0], 3, ["list float"]),
+        (["a", "b"], ["c", "d", "e"], ["list str"] * 3),
+        ([["a", "b"], ["c", "d"]], ["e", "f"], ["list list"]),
+        (np.array([["a", "b"]], dtype=object), [["e", "f"]], ["ndarray ndarray"]),
+        (pd.Series(["a", "b"], name="x", dtype="str"), "c", ["Series str"]),
+    ],
+)
+def test_the_estimator_gets_the_container_it_was_fitted_with(describe, inputs, body, answer):
+    signature = describe(Echo(), inputs)
+    protocol = RowProtocol(signature, EstimatorEngine(Echo(), signature))
+    assert json.loads(protocol.reply(json.dumps(body).encode()).body) == {"predictions": answer}
+
+
+def test_a_skops_file_is_served_like_a_pickle(make_model, own_client, fitted):
+    _, inputs = fitted("iris")
+    directory = make_model(save=skops.io.dump, model_file="model.skops")
+    assert own_client(directory).predict(inputs.iloc[0].tolist()).document["predictions"] == ["Setosa"]

@@ -1,6 +1,8 @@
 """What keeps a server from starting: one line that names the value, the place and the remedy, and the exit code."""
 
 import json
+import os
+import pickle
 import signal
 import socket
 import sys
@@ -99,6 +101,22 @@ def test_a_file_that_is_no_model_is_refused(refused, make_model):
     code, line = refused("--model-dir", model)
     assert code == 3
     assert f"{model}/model.pkl" in line
+
+
+class Hostile:
+    def __reduce__(self):
+        return os.system, ("touch hostile-was-here",)
+
+
+def test_a_pickle_that_names_anything_else_than_estimators_is_refused_and_not_run(
+    refused, make_model, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    code, line = refused("--model-dir", make_model(save=lambda _, file: file.write_bytes(pickle.dumps(Hostile()))))
+    assert code == 3
+    assert "model.pkl" in line
+    assert "posix.system" in line
+    assert not (tmp_path / "hostile-was-here").exists()
 
 
 def test_an_estimator_that_does_not_predict_is_refused(refused, make_model):

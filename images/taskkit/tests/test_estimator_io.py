@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -98,3 +99,14 @@ def test_probabilities_are_compared_too_and_a_lost_row_is_seen():
     golden = GoldenRows("rows", ((1,),), ("a",), ((0.25, 0.75),))
     assert "row 0: predict_proba gave" in first_difference(golden, ["a"], [(0.3, 0.7)])
     assert first_difference(golden, [], []) == "1 rows gave 0 predictions"
+
+
+def test_an_unknown_category_is_a_missing_value_as_pandas_casts_it():
+    column = Column("c", "category", "string", nullable=False, categories=("x", "y"))
+    signature = Signature("dataframe", "fit", (column,), Outputs("other", "float64", "number", 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frame = estimator_input(signature, [("y",), ("z",)])
+    assert frame["c"].astype("object").tolist()[0] == "y"
+    assert frame["c"].isna().tolist() == [False, True]
+    assert frame["c"].cat.categories.tolist() == ["x", "y"]

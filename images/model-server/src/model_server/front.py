@@ -37,6 +37,22 @@ class Draining:
         self.begun = False
 
 
+class Deferred:
+    """An application that is made when it is first asked: most servers only ever answer predictions and probes."""
+
+    def __init__(self, make: Callable[[], AsgiApplication]) -> None:
+        self._make = make
+        self._lock = asyncio.Lock()
+        self._application: AsgiApplication | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._lock:
+            if self._application is None:
+                self._application = await asyncio.to_thread(self._make)
+            application = self._application
+        await application(scope, receive, send)
+
+
 class Front:
     """``posts`` and ``probes`` by exact path; ``application`` answers everything else."""
 

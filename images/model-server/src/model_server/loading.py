@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 from taskkit.errors import TaskError
 from taskkit.estimator_io import first_difference
-from taskkit.model_directory import GOLDEN
+from taskkit.model_directory import CODE, GOLDEN
 from taskkit.model_signature import GoldenRows
+from taskkit.pickles import load
 
 from model_server.checked_files import CheckedModel, check_versions
 from model_server.engine import EstimatorEngine, RefusedInputError
@@ -28,24 +27,14 @@ class LoadedModel:
     warnings: tuple[str, ...]
 
 
-def load_estimator(checked: CheckedModel) -> Any:
-    """The estimator, from its file. Raises TaskError."""
-    import joblib
-
-    path = checked.directory / checked.manifest.estimator.file
-    try:
-        return joblib.load(path)
-    except Exception as error:
-        text = " ".join(str(error).split())
-        raise TaskError(
-            f"{path} can't be loaded ({type(error).__name__}: {text})", "train again with this image's packages"
-        ) from error
-
-
 def load_model(checked: CheckedModel, *, golden_check: str) -> LoadedModel:
-    """Raises TaskError, also where golden rows give other answers and ``golden_check`` is ``fail``."""
+    """Raises TaskError, also where golden rows give other answers and ``golden_check`` is ``fail``.
+
+    What code/ and wheels/ hold must be importable already.
+    """
     check_versions(checked.manifest)
-    estimator = load_estimator(checked)
+    path = checked.directory / checked.manifest.estimator.file
+    estimator = load(path, checked.manifest, checked.directory / CODE)
     if not hasattr(estimator, "predict"):
         raise TaskError(f"{checked.manifest.estimator.class_name} has no predict",
                         "save an estimator that predicts, for example a whole Pipeline")  # fmt: skip
@@ -88,8 +77,3 @@ def _golden_rows(checked: CheckedModel) -> GoldenRows | None:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise TaskError(f"{path} does not hold golden rows ({error})", "train again") from error
     return golden if golden.rows else None
-
-
-def warn(text: str) -> None:
-    """A warning, as one line on stderr."""
-    print(f"model-server: warning: {' '.join(text.split())}", file=sys.stderr, flush=True)

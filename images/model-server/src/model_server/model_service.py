@@ -6,40 +6,38 @@ import shutil
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TextIO
 
 import msgspec
 from taskkit.errors import EXIT_DONE
 
-from model_server.application import framework_application
 from model_server.checked_files import check_files
-from model_server.front import BodyHandler, Draining, Front, Probe
+from model_server.front import AsgiApplication, BodyHandler, Deferred, Draining, Front, Probe
 from model_server.import_paths import add_project_paths
-from model_server.loading import LoadedModel, load_model, warn
+from model_server.loading import LoadedModel, load_model
 from model_server.refusals import Refusal, Reply
 from model_server.row_protocol import RowProtocol
 from model_server.serving import bound_socket, end_at_once, serve, url_of
 from model_server.settings import Settings
 from model_server.tensor_protocol import TensorProtocol
+from model_server.warning_lines import warn, warn_unless_given, warning_line
 
 NO_SIGNATURE = "send plain arrays to {infer}, or train again with an input example (param input-example)"
 
 
 def serve_model(settings: Settings, scratch: Path, *, threads: int) -> None:
     """Checks, loads and serves until a signal. Raises TaskError."""
-    warnings.showwarning = _one_line_warning
+    warnings.showwarning = warning_line
     listener = bound_socket(settings.host, settings.port)
     with listener:
-        checked = check_files(settings.model_dir, settings.model_digest)
-        add_project_paths(settings.model_dir, scratch)
+        checked = check_files(settings.model_dir.resolve(), settings.model_digest)
+        add_project_paths(checked.directory, scratch)
         loaded = load_model(checked, golden_check=settings.golden_check)
         draining = Draining()
         executor = ThreadPoolExecutor(threads, thread_name_prefix="predict")
         front = model_application(loaded, settings, draining, executor)
 
         def ready() -> None:
-            if settings.model_digest is None:
-                warn("no model digest was given, so files were checked against model.json only; set MODEL_DIGEST")
+            warn_unless_given(settings.model_digest)
             for text in loaded.warnings:
                 warn(text)
             what = (
@@ -70,8 +68,14 @@ def model_application(
         infer: tensors.reply,
         **{f"/v2/models/{name}/versions/{version}/infer": tensors.reply for version in tensors.metadata.known_versions},
     }
+
+    def make() -> AsgiApplication:
+        from model_server.application import framework_application  # importing FastAPI takes a quarter of the start
+
+        return framework_application(loaded, tensors.metadata)
+
     return Front(
-        posts, _probes(loaded, name, draining, tensors), framework_application(loaded, tensors.metadata),
+        posts, _probes(loaded, name, draining, tensors), Deferred(make),
         executor=executor, max_body=settings.max_body, draining=draining, debug=settings.debug,
     )  # fmt: skip
 
@@ -107,10 +111,3 @@ def _probes(loaded: LoadedModel, name: str, draining: Draining, tensors: TensorP
         f"/v2/models/{name}/ready": model_ready,
         **{f"/v2/models/{name}/versions/{version}/ready": model_ready for version in tensors.metadata.known_versions},
     }
-
-
-def _one_line_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int,  # noqa: ARG001
-    file: TextIO | None = None, line: str | None = None,  # noqa: ARG001
-) -> None:  # fmt: skip
-    warn(f"{category.__name__}: {message}")

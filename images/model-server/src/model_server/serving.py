@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import uvicorn
 from taskkit.errors import TaskError
@@ -23,6 +23,8 @@ from taskkit.errors import TaskError
 from model_server.front import Draining
 
 BACKLOG = 2048
+KEEP_ALIVE = 75
+"""Seconds; longer than load balancers keep idle connections (often 60), so that they never use one we just closed."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -93,13 +95,17 @@ def end_at_once(exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
+class StoppedWhileLoading(SystemExit):
+    """A signal came before the server was ready."""
+
+
 @contextlib.contextmanager
 def stoppable_while_loading() -> Iterator[None]:
     """A signal ends the process in order until the server's own handlers: process 1 of a container has no default."""
 
     def stop(sig: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
         print(f"model-server: {signal.Signals(sig).name} before being ready, ended", flush=True)
-        raise SystemExit(0)
+        raise StoppedWhileLoading(0)
 
     for number in SIGNALS:
         signal.signal(number, stop)
@@ -108,13 +114,16 @@ def stoppable_while_loading() -> Iterator[None]:
 
 def serve(
     application: Any, listener: socket.socket, *, draining: Draining, drain_delay: float, drain_timeout: float,
-    when_ready: Callable[[], None], lifespan: str = "off",
+    when_ready: Callable[[], None], lifespan: Literal["auto", "off"] = "off",
 ) -> None:  # fmt: skip
-    """Serves until a signal. Raises TaskError where the application's own start-up fails."""
+    """Serves until a signal. Raises TaskError where the application's own start-up fails.
+
+    ``lifespan`` is ``auto`` for applications of others; ours has none and does not ask who its client is.
+    """
     config = uvicorn.Config(
-        application, loop="uvloop", http="httptools", lifespan=lifespan,  # type: ignore[arg-type]
+        application, loop="uvloop", http="httptools", lifespan=lifespan, proxy_headers=lifespan == "auto",
         access_log=False, log_config=None, server_header=False, backlog=BACKLOG,
-        timeout_graceful_shutdown=max(1, round(drain_timeout)),
+        timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=max(1, round(drain_timeout)),
     )  # fmt: skip
     server = _Server(config, draining, drain_delay, when_ready)
     try:

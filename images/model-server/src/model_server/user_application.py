@@ -18,8 +18,9 @@ from taskkit.model_directory import CODE
 from model_server.checked_files import CheckedModel, check_files, check_versions
 from model_server.front import Draining
 from model_server.import_paths import add_project_paths
-from model_server.serving import bound_socket, serve, url_of
+from model_server.serving import StoppedWhileLoading, bound_socket, serve, url_of
 from model_server.settings import Settings
+from model_server.warning_lines import warn_unless_given
 
 
 def serve_application(settings: Settings, scratch: Path) -> None:
@@ -36,6 +37,7 @@ def serve_application(settings: Settings, scratch: Path) -> None:
         application = load_application(workplace, file, attribute)
 
         def ready() -> None:
+            warn_unless_given(settings.model_digest)
             what = f"{settings.app} with {settings.model_name} {checked.digest}"
             print(f"model-server: ready: {what}, {url_of(listener)}", flush=True)
 
@@ -85,7 +87,9 @@ def load_application(workplace: Path, file: str, attribute: str) -> Any:
     """The application in a file. Raises TaskError with what the file raised."""
     try:
         module = _imported(workplace, file)
-    except Exception as error:  # whatever the user's code raises
+    except StoppedWhileLoading:
+        raise
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
         text = " ".join(str(error).split())
         raise TaskError(f"importing {file} raised {type(error).__name__}: {text}",
                         "run with --debug for the traceback") from error  # fmt: skip

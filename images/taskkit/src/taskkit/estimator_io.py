@@ -45,6 +45,9 @@ def _series(column: Column, values: Sequence[Label | None]) -> Any:
     if column.kind == "datetime":
         return pd.to_datetime(pd.Series(values, dtype="str"), format="ISO8601").astype(column.dtype)
     if column.dtype == "category":
+        if column.categories is not None:  # as astype does: to the estimator an unknown category is a missing value
+            known = frozenset(column.categories)
+            values = [value if value in known else None for value in values]
         return pd.Series(pd.Categorical(values, categories=column.categories))
     if column.dtype == "object":
         return pd.Series([math.nan if value is None else value for value in values], dtype="object")
