@@ -24,7 +24,7 @@ PROGRAM = Program(
         Option("onnx", "add model.onnx where it is proved equal: auto; off; or require it", "auto",
                choices=("auto", "off", "require")),
         Option("requirements", "extra packages: requirement specifiers, or requirements files in the workspace", ()),
-        Option("include", "files of the project to take along, for example a serve.py and data that its code reads", ()),
+        Option("include", "files of the project to take along, for example a serve.py, or data that code reads", ()),
         Option("pip-config", "a folder with pip.conf, wheels, or both, for installing requirements", workspace=True),
         Option("args", "arguments of the script; {dataset}, {model}, {metrics} and {model-dir} are filled in",
                DEFAULT_ARGS, free=True),

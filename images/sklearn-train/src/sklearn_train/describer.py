@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from sklearn_train.documents import DescribeRequest, Description, read_document, write_document
+from sklearn_train.model_loading import LoadedModel, load_model
+from sklearn_train.project_code import ProjectCode, project_modules
 from taskkit.canonical import canonical_json
 from taskkit.environment import installed_packages, platform_name, python_version
 from taskkit.errors import TaskError
 from taskkit.model_directory import CODE, GOLDEN
 from taskkit.model_manifest import Environment
 from taskkit.model_signature import Signature
-
-from sklearn_train.documents import DescribeRequest, Description, read_document, write_document
-from sklearn_train.model_loading import LoadedModel, load_model
-from sklearn_train.project_code import ProjectCode, project_modules
 
 
 def main(request_file: str, answer_file: str) -> None:
@@ -89,7 +89,9 @@ def _check_estimator(estimator: Any, shown: str) -> None:
         keys = ", ".join(str(key) for key in list(estimator)[:10])
         raise TaskError(f"{shown} holds a dict (keys: {keys}), not an estimator", "save the estimator by itself")
     if isinstance(estimator, type):
-        raise TaskError(f"{shown} holds the class {estimator.__name__}, not a fitted estimator", "save the fitted object")
+        raise TaskError(
+            f"{shown} holds the class {estimator.__name__}, not a fitted estimator", "save the fitted object"
+        )
     if not callable(getattr(estimator, "predict", None)):
         raise TaskError(f"{shown} holds a {type(estimator).__name__}, which has no predict",
                         "save the estimator that predicts, for example the whole Pipeline")  # fmt: skip
@@ -102,7 +104,7 @@ def _check_estimator(estimator: Any, shown: str) -> None:
             check_is_fitted(estimator)
     except NotFittedError as error:
         raise TaskError(f"{shown} holds a {type(estimator).__name__} that is not fitted",
-                        "save it after fit; a clone or a new object has nothing learned")  # fmt: skip
+                        "save it after fit; a clone or a new object has nothing learned") from error  # fmt: skip
     except TypeError:  # an estimator that scikit-learn can't ask
         return
 
@@ -155,7 +157,9 @@ def _from_names(estimator: Any, reason: str) -> tuple[Signature | None, str]:
     if names is None:
         return None, reason
     columns = tuple(SeenColumn(str(name), "float64", "number", nullable=False) for name in names)
-    signature, why = build_signature(estimator, Seen("dataframe", columns), [(0.0,) * len(columns)], "feature_names_in_")
+    signature, why = build_signature(
+        estimator, Seen("dataframe", columns), [(0.0,) * len(columns)], "feature_names_in_"
+    )
     return signature, f"{reason}; with its column names only: {why}" if signature is None else ""
 
 

@@ -1,4 +1,4 @@
-"""Has the model described and proved in two fresh processes, which start side by side because they import for seconds."""
+"""Has the model described and proved in two fresh processes, side by side because each imports for seconds."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from taskkit.command_line import say
-from taskkit.errors import TaskError
-from taskkit.model_directory import CODE, GOLDEN, ONNX
-from taskkit.model_manifest import Onnx
 
 from sklearn_train.cgroup import memory_group
 from sklearn_train.documents import DescribeRequest, Description, Proof, ProofRequest, read_document, write_document
 from sklearn_train.request import Request
 from sklearn_train.script_environment import THREAD_VARIABLES
 from sklearn_train.supervised_process import Ended, SupervisedProcess, Watch
+from taskkit.command_line import say
+from taskkit.errors import TaskError
+from taskkit.model_directory import CODE, GOLDEN, ONNX
+from taskkit.model_manifest import Onnx
 
 PROOF_SECONDS = 120.0
 PROOF_MEMORY = 4 << 30
@@ -69,7 +69,9 @@ def _environment(given: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONHASHSEED": "0", "PYTHONNOUSERSITE": "1"}
 
 
-def _start(module: str, arguments: list[str], cwd: Path, environment: Mapping[str, str], watch: Watch) -> SupervisedProcess:
+def _start(
+    module: str, arguments: list[str], cwd: Path, environment: Mapping[str, str], watch: Watch
+) -> SupervisedProcess:
     code = f"import sys; from sklearn_train.{module} import main; main(*sys.argv[1:])"
     command = [sys.executable, "-P", "-B", "-c", code, *arguments]
     return SupervisedProcess(command, cwd=cwd, environment=environment, watch=watch, name=module)
@@ -91,7 +93,9 @@ def _describe_request(material: Material) -> DescribeRequest:
 def _description(file: Path, ended: Ended, shown: str) -> Description:
     trace = _ProcessTrace("\n" + ended.error_tail)
     if ended.stopped:
-        raise TaskError(f"loading {shown} was stopped near the memory limit", "raise the step's memory limit") from trace
+        raise TaskError(
+            f"loading {shown} was stopped near the memory limit", "raise the step's memory limit"
+        ) from trace
     try:
         description = read_document(file, Description)
     except (OSError, msgspec.DecodeError) as error:
@@ -102,8 +106,8 @@ def _description(file: Path, ended: Ended, shown: str) -> Description:
     if description.problem:
         raise TaskError(description.problem, description.remedy) from trace
     if not description.signature:
-        say(f"note: no signature: {description.signature_reason}; add input-example (a few rows as JSON or CSV), so that "
-            "the server can check and name its inputs")  # fmt: skip
+        say(f"note: no signature: {description.signature_reason}; give input-example, a few rows as JSON or CSV, so "
+            "that the server can check and name its inputs")  # fmt: skip
     return description
 
 
@@ -119,7 +123,10 @@ def _proof_request(material: Material, description: Description) -> ProofRequest
 
 def _proof(file: Path, ended: Ended, material: Material) -> Proof:
     """A prover that was stopped or crashed proves nothing more, and fails nothing."""
-    limits = {"time": f"it took longer than {PROOF_SECONDS:.0f} s", "memory": f"it took more than {PROOF_MEMORY >> 30} GiB"}
+    limits = {
+        "time": f"it took longer than {PROOF_SECONDS:.0f} s",
+        "memory": f"it took more than {PROOF_MEMORY >> 30} GiB",
+    }
     reason = limits.get(ended.stopped, "" if ended.code == 0 else f"its process ended with code {ended.code}")
     status = Onnx("off") if material.request.onnx == "off" else Onnx("skipped", reason or "it gave no answer")
     try:

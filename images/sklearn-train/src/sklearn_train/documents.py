@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
+
 from taskkit.model_manifest import Environment, Onnx
 from taskkit.model_signature import Signature, TaskKind
 

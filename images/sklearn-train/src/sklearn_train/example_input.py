@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sklearn_train.observation import Seen, look
 from taskkit.errors import TaskError
 
-from sklearn_train.observation import Seen, look
-
-_REMEDY = "write a CSV file with a header, or JSON: a list of objects, a list of rows, or {\"columns\": [...], \"data\": [...]}"
+_REMEDY = (
+    'write a CSV file with a header, or JSON: a list of objects, a list of rows, or {"columns": [...], "data": [...]}'
+)
 
 
 def read_example(file: Path) -> Seen:

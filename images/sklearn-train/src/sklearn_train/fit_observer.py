@@ -20,14 +20,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 METHODS = ("fit", "fit_transform", "fit_predict", "partial_fit")
-# warnings.warn skips frames whose file name says that they belong to Python's import system, so that `stacklevel` counts
-# as if the wrapper were not there (CPython, Lib/warnings.py, _is_internal_frame).
+# warnings.warn skips frames whose file name says that they belong to Python's import system, so that `stacklevel`
+# counts as if the wrapper were not there (CPython, Lib/warnings.py, _is_internal_frame).
 _UNSEEN_FILE = "<importlib._bootstrap, sklearn_train.fit_observer>"
-# Beyond this many fits of one kind only those on more rows than before are looked at: a loop over thousands of small fits
-# must stay as fast as it is.
+# Beyond this many fits of one kind only those on more rows than before are looked at: a loop over thousands of small
+# fits must stay as fast as it is.
 _MANY_FITS = 200
 _SAMPLES_KEPT = 8
 _RECORDS_KEPT = 500
@@ -174,16 +174,17 @@ def _watch_estimators(module: ModuleType, observer: FitObserver) -> None:
         return
     original = base.__init_subclass__.__func__
 
-    def __init_subclass__(cls: type, **named: Any) -> None:  # noqa: N807
+    def init_subclass(cls: type, **named: Any) -> None:
         original(cls, **named)
         _wrap_methods(cls, observer)
 
-    base.__init_subclass__ = classmethod(functools.wraps(original)(__init_subclass__))
+    functools.update_wrapper(init_subclass, original)
+    base.__init_subclass__ = classmethod(init_subclass)  # type: ignore[arg-type]
 
 
 def _wrap_methods(cls: type, observer: FitObserver) -> None:
     for name in METHODS:
-        method = cls.__dict__.get(name)
+        method: Any = cls.__dict__.get(name)
         if isinstance(method, FunctionType):
             setattr(cls, name, _wrapper(method, observer))
         elif isinstance(getattr(method, "fn", None), FunctionType):
@@ -193,7 +194,6 @@ def _wrap_methods(cls: type, observer: FitObserver) -> None:
 def _wrapper(method: FunctionType, observer: FitObserver) -> FunctionType:
     name = method.__name__
 
-    @functools.wraps(method)
     def observed(estimator: Any, /, *arguments: Any, **named: Any) -> Any:
         record = observer.begin(estimator, arguments, named, name)
         try:
@@ -205,9 +205,10 @@ def _wrapper(method: FunctionType, observer: FitObserver) -> FunctionType:
         observer.end(estimator, record, failed=False)
         return result
 
+    functools.update_wrapper(observed, method)
     observed.__code__ = observed.__code__.replace(co_filename=_UNSEEN_FILE)
     observed.__observed_method__ = method  # type: ignore[attr-defined]
-    return observed
+    return cast("FunctionType", observed)
 
 
 def _pickle_original_methods(module: ModuleType) -> None:

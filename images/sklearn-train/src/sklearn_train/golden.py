@@ -1,7 +1,7 @@
 """Golden rows: a few rows with the model's own answers, replayed wherever the model is loaded.
 
-Real rows may be personal data. Unless they are asked for, each column is shuffled by itself, texts are made of words that
-many rows have, and what only few rows have is replaced by made-up words.
+Real rows may be personal data. Unless they are asked for, each column is shuffled by itself, texts are made of words
+that many rows have, and what only few rows have is replaced by made-up words.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from sklearn_train.observation import FREQUENT
 from taskkit.estimator_io import answers, estimator_input
 from taskkit.model_signature import Column, GoldenRows, Label, Signature
-
-from sklearn_train.observation import FREQUENT
 
 GOLDEN_LIMIT = 32
 _POOL = 256
@@ -65,7 +64,7 @@ def _spaced(rows: Sequence[Row], wanted: int) -> list[Row]:
 def shuffled_rows(columns: Sequence[Column], rows: Sequence[Row]) -> list[Row]:
     """Rows whose every value was seen in its column, but no row of which was seen; the same for the same input."""
     count = min(_POOL, max(len(rows), GOLDEN_LIMIT))
-    made = []
+    made: list[list[Any]] = []
     for at, column in enumerate(columns):
         dice = random.Random(at)  # noqa: S311 - reproducible, not secret
         values = [row[at] for row in rows]
@@ -116,7 +115,7 @@ def _whole(prediction: Any) -> bool:
 
 
 def _spread(predictions: Sequence[Any], usable: Sequence[int]) -> list[int]:
-    """Up to GOLDEN_LIMIT positions in order, with every answer among them as often as the others, as far as there are."""
+    """Up to GOLDEN_LIMIT positions in order, every answer among them as often as the others, as far as there are."""
     by_answer: dict[str, list[int]] = {}
     for at in usable:
         by_answer.setdefault(repr(predictions[at]), []).append(at)

@@ -40,4 +40,5 @@ def _json_type(value: object) -> str:
         return "true or false"
     if isinstance(value, (int, float)):
         return "NaN" if value != value else "infinite or too large"  # noqa: PLR0124
-    return {dict: "object", list: "list", str: "text"}.get(type(value), "null")
+    names: dict[type, str] = {dict: "object", list: "list", str: "text"}
+    return names.get(type(value), "null")

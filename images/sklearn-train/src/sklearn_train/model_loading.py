@@ -136,7 +136,7 @@ def _load_skops(file: Path, names: dict[tuple[str, str], None]) -> Any:
 def _script_class(name: str, shown: str, script: str) -> TaskError:
     stem = name.partition(".")[0]
     return TaskError(
-        f"{shown} needs '{stem}', which is defined in the script {script} itself (__main__), so nothing else can load it",
+        f"{shown} needs '{stem}', which is defined in the script {script} itself (__main__), so no server can load it",
         f"move '{stem}' to a module of its own beside the script and import it from there",
     )
 
@@ -145,7 +145,7 @@ def _unloadable(error: Exception, shown: str) -> TaskError:
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, ModuleNotFoundError):
         return TaskError(f"{shown} can't be loaded in a fresh process: no module named '{error.name}'",
-                         "add the distribution that holds it to requirements, or the module to the project")  # fmt: skip
+                         "add the package that holds it to requirements, or the module to the project")  # fmt: skip
     if isinstance(error, FileNotFoundError):
         return TaskError(f"{shown} can't be loaded in a fresh process ({text})",
                          "name the files that its code reads in include")  # fmt: skip

@@ -1,7 +1,7 @@
-"""Converts an estimator to ONNX and proves, on observed rows and on rows beside its thresholds, that it answers the same.
+"""Converts an estimator to ONNX and proves that it answers the same: on observed rows and beside its thresholds.
 
-Inputs of model.onnx: one matrix ``X`` where all columns are numbers, else one input per column by its name, shape (rows,
-1). Outputs: what predict gives, then, for classifiers that have them, the probabilities as a matrix.
+Inputs of model.onnx: one matrix ``X`` where all columns are numbers, else one input per column by its name, of shape
+(rows, 1). Outputs: what predict gives, then, for classifiers that have them, the probabilities as a matrix.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from taskkit.estimator_io import estimator_input, json_values
-from taskkit.model_manifest import Onnx
-from taskkit.model_signature import Signature
 
 from sklearn_train.boundary_rows import Row, boundary_rows
 from sklearn_train.golden import shuffled_rows
+from taskkit.estimator_io import estimator_input, json_values
+from taskkit.model_manifest import Onnx
+from taskkit.model_signature import Signature
 
 RELATIVE_TOLERANCE = 1e-5
 """A number may differ by this times max(1, |expected|)."""
@@ -47,7 +47,9 @@ def convert(estimator: Any, signature: Signature, rows: Sequence[Row]) -> tuple[
     if reason := _unfit(signature, rows):
         return b"", Onnx("skipped", reason)
     checked = [*rows, *shuffled_rows(signature.columns, rows)]
-    checked += boundary_rows(signature.columns, rows, lambda some: _table(_ask(estimator, signature, some)), _BOUNDARIES)
+    checked += boundary_rows(
+        signature.columns, rows, lambda some: _table(_ask(estimator, signature, some)), _BOUNDARIES
+    )
     expected = _ask(estimator, signature, checked)
     reasons = []
     for name, inputs in _input_plans(signature, estimator):
@@ -74,8 +76,10 @@ def _unfit(signature: Signature, rows: Sequence[Row]) -> str:
 
 def _one_line(error: Exception) -> str:
     """An error that reads the same in every run: no addresses, no line breaks."""
-    text = re.sub(r"\bat 0x[0-9a-f]+|/[\w./-]+/", "", " ".join(str(error).split()))
-    return f"{type(error).__name__}: {text[:200].rstrip()}"
+    text = re.sub(
+        r"\s*\bat 0x[0-9a-f]+|/[\w./-]+/|\[ONNXRuntimeError\] : \d+ : \w+ : ", "", " ".join(str(error).split())
+    )
+    return f"{type(error).__name__}: {text if len(text) <= 160 else text[:157] + '...'}"
 
 
 def _ask(estimator: Any, signature: Signature, rows: Sequence[Row]) -> _Expected:
@@ -160,8 +164,12 @@ def _column_values(kind: str, values: list[Any], dtype: Any) -> Any:
 
 def _converted(estimator: Any, inputs: list[tuple[str, Any]]) -> bytes:
     import skl2onnx
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
-    options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else None
+    # The default locale en_US is seldom installed in images; C is everywhere, and what it lower-cases is proved.
+    options: dict[Any, Any] = {kind: {"locale": "C"} for kind in (CountVectorizer, TfidfVectorizer)}
+    if hasattr(estimator, "classes_"):
+        options[id(estimator)] = {"zipmap": False}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Without a name the graph would get a random one, and each run another file.
@@ -184,8 +192,8 @@ def _difference(expected: _Expected, content: bytes, feed: dict[str, Any]) -> fl
         wrong = [at for at, (one, other) in enumerate(zip(expected.labels, found, strict=True))
                  if expected.strict[at] and not _same_label(one, other)]  # fmt: skip
         if wrong:
-            raise UnequalError(f"{len(wrong)} of {len(found)} rows get another label, for example {found[wrong[0]][0]!r} "
-                               f"instead of {expected.labels[wrong[0]][0]!r}")  # fmt: skip
+            raise UnequalError(f"{len(wrong)} of {len(found)} rows get another label, for example "
+                               f"{found[wrong[0]][0]!r} instead of {expected.labels[wrong[0]][0]!r}")  # fmt: skip
     if expected.numbers is None:
         return 0.0
     numbers = np.asarray(outputs[0] if expected.labels is None else outputs[1], dtype=float)

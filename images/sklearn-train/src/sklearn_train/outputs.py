@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from taskkit.confined_paths import confined
 from taskkit.errors import TaskError
 
-MODEL_SUFFIXES = (".pkl", ".pickle", ".joblib", ".skops", ".sav", ".gz", ".xz", ".bz2", ".z", ".lzma", ".lz4", ".cloudpickle")
+_MODEL_SUFFIXES = {".pkl", ".pickle", ".joblib", ".skops", ".sav", ".cloudpickle"}
+_PACKED_SUFFIXES = {".gz", ".xz", ".bz2", ".z", ".lzma", ".lz4"}
+_METRICS_WORDS = ("metric", "score", "evaluation", "result")
 _SKIPPED_FOLDERS = {"__pycache__", "node_modules", "site-packages"}
 
 Stamp = tuple[int, int, int, int]
@@ -24,28 +26,50 @@ class Found:
     name: str
 
 
-def snapshot(workspace: Path) -> dict[Path, Stamp]:
-    """What could be a model or metrics now, so that it can be told later what is new."""
-    return {file: stamp for file in _interesting(workspace) if (stamp := _stamp(file))}
+@dataclass(frozen=True)
+class _Kind:
+    """What is looked for, and what to tell the user where it is not there."""
+
+    what: str
+    option: str
+    usual_name: str
+    matches: Callable[[str], bool]
+    remedy: str
+
+
+def _is_model_name(name: str) -> bool:
+    suffixes = Path(name.lower()).suffixes
+    if suffixes and suffixes[-1] in _PACKED_SUFFIXES:
+        suffixes.pop()
+    return bool(suffixes) and suffixes[-1] in _MODEL_SUFFIXES
+
+
+def _is_metrics_name(name: str) -> bool:
+    lower = name.lower()
+    return lower.endswith(".json") and any(word in lower for word in _METRICS_WORDS)
+
+
+MODEL_FILE = _Kind(
+    "model", "model-file", "model.pkl", _is_model_name,
+    "let it save the fitted estimator to the path in {model}, or name the file it writes in model-file",
+)  # fmt: skip
+METRICS_FILE = _Kind(
+    "metrics", "metrics-file", "metrics.json", _is_metrics_name,
+    'let it write a JSON object such as {"accuracy": 0.95} to the path in {metrics}, or name the file it writes in '
+    "metrics-file",
+)  # fmt: skip
+
+
+def snapshot(workspace: Path, named: Iterable[str] = ()) -> dict[Path, Stamp]:
+    """What could be a model or metrics now, so that it can be told later what is new; ``named``: further paths."""
+    files = [*_interesting(workspace), *((workspace / name).resolve() for name in named if name)]
+    return {file: stamp for file in files if (stamp := _stamp(file))}
 
 
 def _interesting(workspace: Path) -> Iterable[Path]:
     for folder, folders, files in os.walk(workspace):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED_FOLDERS)
         yield from (Path(folder, name) for name in sorted(files) if _is_model_name(name) or _is_metrics_name(name))
-
-
-def _is_model_name(name: str) -> bool:
-    suffixes = Path(name.lower()).suffixes
-    packed = suffixes[-1:] and suffixes[-1] in MODEL_SUFFIXES[5:11]
-    return bool(suffixes) and (suffixes[-1] in (*MODEL_SUFFIXES[:5], ".cloudpickle") or (
-        bool(packed) and any(suffix in MODEL_SUFFIXES[:5] for suffix in suffixes[:-1])
-    ))  # fmt: skip
-
-
-def _is_metrics_name(name: str) -> bool:
-    lower = name.lower()
-    return lower.endswith(".json") and any(word in lower for word in ("metric", "score", "evaluation", "results"))
 
 
 def _stamp(file: Path) -> Stamp | None:
@@ -59,38 +83,29 @@ def _stamp(file: Path) -> Stamp | None:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where to look. ``told`` is the folder the script was told to write to, empty before it ran."""
+    """Where to look. ``told`` is the folder the script was told to write to, empty before it ran; ``before`` is the
+    snapshot of the workspace from then."""
 
     workspace: Path
     told: Path
     before: dict[Path, Stamp]
-    model_dir: Path
 
-    def model(self, given: str) -> Found:
-        """The file named in ``given``; else the told one; else the only one. Raises TaskError listing what there is."""
-        if given:
-            return self._given(given, "model-file")
-        if (told := self.told / "model.pkl").is_file():
-            return Found(self._inside(told), "model.pkl")
-        for candidates in (self._below(self.told, _is_model_name), self._new(_is_model_name)):
-            if found := self._only([*candidates], "model", "model-file", stem="model"):
-                return found
-        raise TaskError(f"the script wrote no model{self._old(_is_model_name)}",
-                        "let it save the fitted estimator to the path in {model}, or name the file it writes in "
-                        "model-file")  # fmt: skip
+    def find(self, kind: _Kind, given: str) -> Found:
+        """The file named in ``given``; else the told one; else the only one that is new.
 
-    def metrics(self, given: str) -> Found:
-        """As ``model``, for the metrics."""
+        Raises TaskError that lists what there is where that is none or several, UsageError where ``given`` leaves the
+        workspace.
+        """
         if given:
-            return self._given(given, "metrics-file")
-        if (told := self.told / "metrics.json").is_file():
-            return Found(self._inside(told), "metrics.json")
-        for candidates in (self._below(self.told, _is_metrics_name), self._new(_is_metrics_name)):
-            if found := self._only([*candidates], "metrics", "metrics-file", stem="metrics"):
-                return found
-        raise TaskError(f"the script wrote no metrics{self._old(_is_metrics_name)}",
-                        'let it write a JSON object such as {"accuracy": 0.95} to the path in {metrics}, or name the '
-                        "file it writes in metrics-file")  # fmt: skip
+            return self._given(kind, given)
+        if (told := self.told / kind.usual_name).is_file():
+            return Found(self._inside(told), kind.usual_name)
+        for candidates in (self._in_told_folder(kind), self._new(kind)):
+            if candidates:
+                return self._only(kind, candidates)
+        old = [self._name(file) for file in self.before if kind.matches(file.name)]
+        unused = f" ({', '.join(old[:3])} was there before and does not count)" if old else ""
+        raise TaskError(f"the script wrote no {kind.what}{unused}", kind.remedy)
 
     def not_taken(self, taken: Iterable[Path]) -> list[str]:
         """Other files that the script wrote to the folder it was told."""
@@ -98,38 +113,36 @@ class Outputs:
         return sorted(path.relative_to(self.told).as_posix() for path in self.told.rglob("*")
                       if path.is_file() and path not in kept)  # fmt: skip
 
-    def _given(self, given: str, option: str) -> Found:
-        file = confined(self.workspace, given, option)
+    def _given(self, kind: _Kind, given: str) -> Found:
+        file = confined(self.workspace, given, kind.option)
         if not file.is_file():
-            near = ", ".join(self._name(path) for path in self._new(_is_model_name)) or "nothing"
-            raise TaskError(f"{option} '{given}' was not written by the script (it wrote: {near})", "give the path it "
-                            "writes to, relative to the workspace")  # fmt: skip
+            wrote = [self._name(path) for path in (*self._in_told_folder(kind), *self._new(kind))]
+            near = f" (it wrote {', '.join(wrote[:5])})" if wrote else ""
+            raise TaskError(f"{kind.option} '{given}' was not written by the script{near}",
+                            "give the path it writes to, relative to the workspace")  # fmt: skip
         if self.before.get(file) is not None and self.before[file] == _stamp(file):
-            raise TaskError(f"{option} '{given}' was there before and the script did not write it again",
+            raise TaskError(f"{kind.option} '{given}' was there before, and the script did not write it again",
                             "let the script write it in every run")  # fmt: skip
         return Found(file, given)
 
-    def _below(self, folder: Path, wanted: object) -> list[Path]:
-        return [Path(where, name) for where, _, names in os.walk(folder) for name in sorted(names)
-                if callable(wanted) and wanted(name)]  # fmt: skip
+    def _in_told_folder(self, kind: _Kind) -> list[Path]:
+        return [Path(folder, name) for folder, _, names in os.walk(self.told) for name in sorted(names)
+                if kind.matches(name)]  # fmt: skip
 
-    def _new(self, wanted: object) -> list[Path]:
+    def _new(self, kind: _Kind) -> list[Path]:
         return [file for file in _interesting(self.workspace)
-                if callable(wanted) and wanted(file.name) and self.before.get(file) != _stamp(file)]  # fmt: skip
+                if kind.matches(file.name) and self.before.get(file) != _stamp(file)]  # fmt: skip
 
-    def _old(self, wanted: object) -> str:
-        """Files that would do, had this run written them."""
-        old = [self._name(file) for file in self.before if callable(wanted) and wanted(file.name)]
-        return f" ({', '.join(old[:3])} was there before and does not count)" if old else ""
-
-    def _only(self, candidates: list[Path], what: str, option: str, stem: str) -> Found | None:
-        """The only candidate, or the only one of the usual name; None without any. Raises TaskError for several."""
+    def _only(self, kind: _Kind, candidates: list[Path]) -> Found:
+        """The only candidate, or the only one that bears the usual name, whatever its suffix."""
+        stem = Path(kind.usual_name).stem
         usual = [file for file in candidates if file.name.partition(".")[0].lower() == stem]
         chosen = usual if len(usual) == 1 else candidates
         if len(chosen) > 1:
             names = ", ".join(self._name(file) for file in candidates)
-            raise TaskError(f"the script wrote several files that could be the {what}: {names}", f"name one in {option}")
-        return Found(self._inside(chosen[0]), self._name(chosen[0])) if chosen else None
+            raise TaskError(f"the script wrote several files that could be the {kind.what}: {names}",
+                            f"name one in {kind.option}")  # fmt: skip
+        return Found(self._inside(chosen[0]), self._name(chosen[0]))
 
     def _name(self, file: Path) -> str:
         root = self.told if file.is_relative_to(self.told) else self.workspace
@@ -138,5 +151,6 @@ class Outputs:
     def _inside(self, file: Path) -> Path:
         real = file.resolve()
         if not real.is_relative_to(self.workspace):
-            raise TaskError(f"{self._name(file)} is a link that leads out of the workspace", "let the script write the file")
+            raise TaskError(f"{self._name(file)} is a link that leads out of the workspace",
+                            "let the script write the file itself")  # fmt: skip
         return real

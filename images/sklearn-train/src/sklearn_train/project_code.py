@@ -32,7 +32,7 @@ class ProjectCode:
         """Names of the modules in code/ that were copied by import."""
 
     def activate(self) -> None:
-        """Answers imports from now on: what the script had from the project comes first, as it did there; the rest last."""
+        """Answers imports from now on: first what the script had from the project, as it did there; the rest last."""
         sys.meta_path.insert(0, _Finder(self, known_only=True))
         sys.meta_path.append(_Finder(self, known_only=False))
 
@@ -48,7 +48,9 @@ class ProjectCode:
     def copy(self, name: str, file: Path) -> Path:
         """Copies a module to code/ under its import name; gives the copy."""
         base = self._code.joinpath(*name.split("."))
-        target = base / "__init__.py" if file.name == "__init__.py" else base.with_name(base.name + "".join(file.suffixes))
+        target = (
+            base / "__init__.py" if file.name == "__init__.py" else base.with_name(base.name + "".join(file.suffixes))
+        )
         if not target.exists():
             self._copy_packages_above(name)
             _copy_file(self._workspace, file, target)
@@ -127,7 +129,7 @@ class _Finder:
 
 
 def project_modules(modules: Mapping[str, str], workspace: Path, without: Iterable[Path]) -> dict[str, Path]:
-    """Of all modules that the script had loaded, those that lie in the workspace; ``without``: folders that don't count."""
+    """Of all modules that the script had loaded, those in the workspace, but not in the folders ``without``."""
     found = {}
     for name, given in modules.items():
         file = Path(given)
@@ -152,18 +154,22 @@ def _installed(name: str) -> bool:
     if top in sys.stdlib_module_names or top in sys.builtin_module_names:
         return True
     try:
-        spec = PathFinder.find_spec(top, [entry for entry in sys.path if "site-packages" in entry or "dist-packages" in entry])
+        spec = PathFinder.find_spec(
+            top, [entry for entry in sys.path if "site-packages" in entry or "dist-packages" in entry]
+        )
     except (ImportError, ValueError):
         return False
     return spec is not None and spec.origin is not None
 
 
 def imported_names(file: Path, package: str) -> Iterator[str]:
-    """Names of modules that a Python file may import, anywhere in it; ``package`` is what relative imports start from."""
+    """Names of modules that a Python file imports anywhere in it; ``package`` is what relative imports start from."""
     try:
         tree = ast.parse(file.read_bytes(), str(file))
     except (OSError, SyntaxError, ValueError) as error:
-        raise TaskError(f"{file.name} can't be read as Python ({error})", "mend it, or take it out of include") from error
+        raise TaskError(
+            f"{file.name} can't be read as Python ({error})", "mend it, or take it out of include"
+        ) from error
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:

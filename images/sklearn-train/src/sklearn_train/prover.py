@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from sklearn_train.documents import Proof, ProofRequest, read_document, write_document
 from taskkit.estimator_io import answers, estimator_input, first_difference
 from taskkit.model_manifest import Onnx
 from taskkit.model_signature import GoldenRows, Signature
-
-from sklearn_train.documents import Proof, ProofRequest, read_document, write_document
 
 
 def main(request_file: str, answer_file: str, onnx: str) -> None:

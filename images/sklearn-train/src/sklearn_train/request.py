@@ -6,12 +6,14 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast
 
+from sklearn_train.command import DEFAULT_ARGS
 from taskkit.command_line import Arguments
 from taskkit.confined_paths import confined
 from taskkit.errors import TaskError, UsageError
 
-from sklearn_train.command import DEFAULT_ARGS
+GoldenChoice = Literal["shuffled", "rows", "none"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -46,7 +48,7 @@ class Request:
     model_file: str
     metrics_file: str
     input_example: Path | None
-    golden: str
+    golden: GoldenChoice
     onnx: str
     requirements: tuple[str, ...]
     include: tuple[str, ...]
@@ -80,7 +82,7 @@ def read_request(arguments: Arguments, workspace: Path) -> Request:
         model_file=arguments["model-file"],
         metrics_file=arguments["metrics-file"],
         input_example=_file(workspace, example, "input-example") if example else None,
-        golden=arguments["golden"],
+        golden=cast("GoldenChoice", arguments["golden"]),
         onnx=arguments["onnx"],
         requirements=tuple(item for item in arguments.array("requirements") if item.strip()),
         include=include,

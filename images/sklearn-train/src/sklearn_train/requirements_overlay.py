@@ -14,14 +14,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from sklearn_train.supervised_process import SupervisedProcess, Watch
 from taskkit.canonical import hash_file
 from taskkit.command_line import say
 from taskkit.confined_paths import confined
 from taskkit.environment import canonical_name, installed_packages
 from taskkit.errors import TaskError, UsageError
 from taskkit.model_directory import REQUIREMENTS, WHEELS
-
-from sklearn_train.supervised_process import SupervisedProcess, Watch
 
 # A pickle of another version of these loads wrongly or not at all in the server.
 PROTECTED = ("scikit-learn", "numpy", "scipy")

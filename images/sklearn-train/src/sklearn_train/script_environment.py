@@ -1,4 +1,4 @@
-"""The environment that the script runs in: thread limits, and the variables that SageMaker's and Vertex AI's scripts read.
+"""The environment that the script runs in: thread limits, and what scripts of SageMaker and Vertex AI read.
 
 Names: SageMaker's training toolkit (ENVIRONMENT_VARIABLES.md) and Vertex AI's "environment variables for custom
 training". Folders for test and validation data are left unset: pointing them at the training data would make a script

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import signal
 
-from taskkit.errors import TaskError
-
 from sklearn_train.supervised_process import Ended, duration, size
+from taskkit.errors import TaskError
 
 _RAISED = re.compile(r"([\w.]+\.)?\w*(Error|Exception|Warning|Interrupt|Exit|Iteration|NotFound)\b.*")
 _REFUSED = re.compile(
@@ -28,14 +27,15 @@ def failure(script: str, ended: Ended, memory_limit: int) -> TaskError:
         )  # fmt: skip
     if ended.code < 0:
         name = signal.Signals(-ended.code).name
-        why = " (often: out of memory)" if name == "SIGKILL" else ""
-        return TaskError(f"script {script} was killed by {name} after {took}{why}, its last line{quoted or ': none'}",
-                         f"its memory was {size(ended.peak_memory)} at most, when last seen; see its log above")  # fmt: skip
+        remedy = "see its log above"
+        if name == "SIGKILL":
+            remedy = f"often that is too little memory: it had {size(ended.peak_memory)} at most when last looked at"
+        return TaskError(f"script {script} was killed by {name} after {took}{quoted}", remedy)
     if _REFUSED.search(ended.last_line):
         return TaskError(
             f"script {script} does not take the arguments it was given (exit code {ended.code}){quoted}",
-            "pass the script's own arguments in args, with {dataset}, {model} and {metrics} where it wants these paths, "
-            "or args: [] for none",
+            "pass the script's own arguments in args, with {dataset}, {model} and {metrics} where it wants these "
+            "paths, or args: [] for none",
         )  # fmt: skip
     if ended.code == 1 and _RAISED.fullmatch(ended.last_line):
         remedy = "mend the script; its traceback is in the log above"

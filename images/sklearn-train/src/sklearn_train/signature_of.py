@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
-
-from taskkit.estimator_io import estimator_input, json_value
-from taskkit.model_signature import Column, Container, Kind, Outputs, Signature, TaskKind
 
 from sklearn_train.fingerprint import fingerprint
 from sklearn_train.fit_observer import FitRecord, name_of_class
 from sklearn_train.observation import CATEGORIES_LIMIT, FREQUENT, Seen, SeenColumn
+from taskkit.estimator_io import estimator_input, json_value
+from taskkit.model_signature import Column, Container, Kind, Outputs, Signature, TaskKind
 
 Source = Literal["fit", "input-example", "feature_names_in_"]
 
@@ -24,7 +23,7 @@ def matching_fit(estimator: Any, records: Sequence[FitRecord]) -> FitRecord | No
     """
     digest, name = fingerprint(estimator), name_of_class(type(estimator))
     latest = list(reversed(records))
-    tests = (
+    tests: tuple[Callable[[FitRecord], bool], ...] = (
         lambda record: record.fingerprint == digest,
         lambda record: record.best_fingerprint == digest,
         lambda record: record.class_name == name and _fits(estimator, record.seen),

@@ -13,12 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, cast
-
-from taskkit.command_line import say
+from typing import BinaryIO, Self, cast
 
 from sklearn_train.cgroup import MemoryGroup
 from sklearn_train.process_tree import descendants, end_processes, end_with_parent, name_of, only, session_of
+from taskkit.command_line import say
 
 HEARTBEAT_SECONDS = 30.0
 # The kernel kills the whole container at its limit, so the script is stopped a little before.
@@ -118,7 +117,7 @@ class SupervisedProcess:
         sources = (cast("FileIO", self.child.stdout), cast("FileIO", self.child.stderr))
         self._output, self._error = (_Stream(source, target) for source, target in zip(sources, targets, strict=True))
 
-    def __enter__(self) -> SupervisedProcess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""The whole run, in order: check, install, run the script, find what it wrote, describe it, put the model directory in place."""
+"""The whole run: check, install, run the script, find what it wrote, describe it, put the model directory in place."""
 
 from __future__ import annotations
 
@@ -13,17 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from taskkit.command_line import Arguments, Outcome, say
-from taskkit.errors import TaskError
-from taskkit.model_directory import METRICS, file_entries, ownership_hint, replacing
-from taskkit.model_manifest import MANIFEST, Dataset, Estimator, GoldenSummary, ModelManifest, Onnx, Source, TrainingRun
-
 from sklearn_train.cgroup import memory_group, usable_processors
 from sklearn_train.dataset import read_dataset, stage_alone
 from sklearn_train.description import Described, Material, describe
 from sklearn_train.git_source import read_source
 from sklearn_train.metrics import read_metrics
-from sklearn_train.outputs import Found, Outputs, snapshot
+from sklearn_train.outputs import METRICS_FILE, MODEL_FILE, Found, Outputs, snapshot
 from sklearn_train.process_tree import adopt_orphans
 from sklearn_train.request import Request, filled_args, read_request
 from sklearn_train.requirements_overlay import NO_OVERLAY, Overlay, install_overlay
@@ -31,7 +26,12 @@ from sklearn_train.script_environment import Folders, platform_variables, thread
 from sklearn_train.script_failure import failure
 from sklearn_train.summary import summary_lines
 from sklearn_train.supervised_process import Ended, SupervisedProcess, Watch, duration
+from taskkit.command_line import Arguments, Outcome, say
+from taskkit.errors import TaskError
+from taskkit.model_directory import METRICS, file_entries, ownership_hint, replacing
+from taskkit.model_manifest import MANIFEST, Dataset, Estimator, GoldenSummary, ModelManifest, Onnx, Source, TrainingRun
 
+_SHOWN_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 _SUFFIXES = {"pickle": ".pkl", "cloudpickle": ".pkl", "joblib": ".joblib", "skops": ".skops"}
 
 
@@ -78,7 +78,7 @@ def _stopped_by_signal() -> Iterator[None]:
     def stop(number: int, _: object) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)
         raise TaskError(f"stopped by {signal.Signals(number).name}",
-                        "the run was cancelled or ran into its timeout; raise the timeout if training needs longer")  # fmt: skip
+                        "the run was cancelled or ran into its timeout; raise it if training needs longer")  # fmt: skip
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
@@ -89,7 +89,7 @@ def _stopped_by_signal() -> Iterator[None]:
 
 @contextmanager
 def _told_folder(model_dir: Path) -> Iterator[Path]:
-    """An empty folder beside the model directory, with a name that is the same in every run, for the script to write to."""
+    """An empty folder beside the model directory for the script to write to, named the same in every run."""
     folder = model_dir.with_name(f".{model_dir.name}.training")
     try:
         shutil.rmtree(folder, ignore_errors=True)
@@ -110,9 +110,9 @@ def _model_directory(
     overlay = NO_OVERLAY
     if request.requirements:
         overlay = install_overlay(request.requirements, request.workspace, request.pip_config, private)
-    before = snapshot(request.workspace)
+    before = snapshot(request.workspace, (request.model_file, request.metrics_file))
     _run_script(request, overlay, private, told)
-    results = _results(request, Outputs(request.workspace, told, before, request.model_dir))
+    results = _results(request, Outputs(request.workspace, told, before))
     described = describe(_material(request, results, overlay, private, fresh))
     _check_onnx(request, described.proof.onnx)
     file = _place(results, described, overlay, fresh, told)
@@ -140,12 +140,14 @@ def _run_script(request: Request, overlay: Overlay, private: Path, told: Path) -
              *filter(None, [os.environ.get("PYTHONPATH")])]
         ),
     }  # fmt: skip
-    say("threads: " + ", ".join(f"{name}={value}" for name, value in limits.items()))
+    say(f"thread limits: {', '.join(f'{name}={value}' for name, value in limits.items() if name in _SHOWN_LIMITS)}")
     say("$ python " + " ".join([*request.script.command(), *args]))
     memory = memory_group()
     watch = Watch(memory=memory, alone=True)
     command = [sys.executable, *request.script.command(), *args]
-    with SupervisedProcess(command, cwd=request.workspace, environment=environment, watch=watch, name="script") as child:
+    with SupervisedProcess(
+        command, cwd=request.workspace, environment=environment, watch=watch, name="script"
+    ) as child:
         ended = child.wait()
     for name in ended.left_behind:
         say(f"note: ended a process that the script left behind: {name}")
@@ -156,8 +158,8 @@ def _run_script(request: Request, overlay: Overlay, private: Path, told: Path) -
 
 
 def _results(request: Request, outputs: Outputs) -> Results:
-    model = outputs.model(request.model_file)
-    metrics_file = outputs.metrics(request.metrics_file)
+    model = outputs.find(MODEL_FILE, request.model_file)
+    metrics_file = outputs.find(METRICS_FILE, request.metrics_file)
     metrics, others = read_metrics(metrics_file.file, metrics_file.name)
     if others:
         say(f"note: of {metrics_file.name} these are no finite numbers, and so no metrics: {', '.join(others[:10])}")
@@ -200,7 +202,13 @@ def _take(file: Path, target: Path, told: Path) -> None:
 
 
 def _manifest(
-    request: Request, source: Source, dataset: Dataset | None, results: Results, described: Described, file: str, fresh: Path
+    request: Request,
+    source: Source,
+    dataset: Dataset | None,
+    results: Results,
+    described: Described,
+    file: str,
+    fresh: Path,
 ) -> ModelManifest:
     description, proof = described.description, described.proof
     if description.environment is None:
@@ -223,5 +231,3 @@ def _manifest(
         onnx=proof.onnx,
         golden=GoldenSummary(description.golden_rows, proof.replays, description.golden_reason or proof.replay_reason),
     )  # fmt: skip
-
-

@@ -27,7 +27,7 @@ def _start() -> None:
 def _run_the_sites_own() -> None:
     ours = sys.modules.pop("sitecustomize")
     try:
-        import sitecustomize  # noqa: F401
+        import sitecustomize  # type: ignore[import-not-found] # noqa: F401
     except ImportError as error:
         if error.name != "sitecustomize":
             raise
