@@ -64,7 +64,9 @@ def manifest_of(directory: Path, **changes) -> ModelManifest:
 
 
 def report_of(manifest: ModelManifest, **changes) -> GateReport:
-    report = GateReport("1", "pass", True, manifest.digest, {"accuracy": "0.96"}, (), Baseline("none", {}), {}, "default", "warn")
+    report = GateReport(
+        "1", "pass", True, manifest.digest, {"accuracy": "0.96"}, (), Baseline("none", {}), {}, "default", "warn"
+    )
     return msgspec.structs.replace(report, **changes)
 
 

@@ -11,11 +11,15 @@ from taskkit.gate_report import approval_of
 
 
 def skopeo_inspect(layout, *options):
-    return json.loads(subprocess.run(["skopeo", "inspect", *options, f"oci:{layout}"], check=True, capture_output=True).stdout)
+    return json.loads(
+        subprocess.run(["skopeo", "inspect", *options, f"oci:{layout}"], check=True, capture_output=True).stdout
+    )
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def test_an_approved_model_becomes_a_layout_that_skopeo_and_umoci_read(workspace, run_build, tmp_path):
@@ -31,7 +35,11 @@ def test_an_approved_model_becomes_a_layout_that_skopeo_and_umoci_read(workspace
     assert seen["Labels"]["dev.sklearn-catalog.gate.report"] == workspace.approval
     assert set(seen["Env"]) >= {"MODEL_DIR=/models", f"MODEL_DIGEST={workspace.digest}", "MODEL_NAME=image"}
     bundle = tmp_path / "bundle"
-    subprocess.run(["umoci", "unpack", "--rootless", "--image", f"{workspace.path}/image:v1", bundle], check=True, capture_output=True)
+    subprocess.run(
+        ["umoci", "unpack", "--rootless", "--image", f"{workspace.path}/image:v1", bundle],
+        check=True,
+        capture_output=True,
+    )
     unpacked = tree(bundle / "rootfs" / "models")
     assert unpacked.pop("gate-report.json") == (workspace.path / "gate" / "report.json").read_bytes()
     assert unpacked == tree(workspace.model)
@@ -101,7 +109,9 @@ def test_a_report_that_does_not_approve_is_a_no_even_with_its_own_digest(make_wo
     assert f"has the verdict '{report['verdict']}', which does not approve" in err
 
 
-@pytest.mark.parametrize("report", [{"verdict": "overridden"}, {"verdict": "no-baseline", "on_missing_baseline": "warn"}])
+@pytest.mark.parametrize(
+    "report", [{"verdict": "overridden"}, {"verdict": "no-baseline", "on_missing_baseline": "warn"}]
+)
 def test_an_override_and_a_tolerated_missing_baseline_approve(make_workspace, run_build, report):
     code, results, _, _ = run_build(make_workspace(report=report))
     assert (code, bool(results["IMAGE_DIGEST"])) == (0, True)
@@ -132,7 +142,9 @@ def test_a_link_in_the_model_directory_is_refused(workspace, run_build, tmp_path
     assert "extra is a link or a special file" in err
 
 
-@pytest.mark.parametrize(("option", "value"), [("model_dir", "../other"), ("report_dir", "/etc"), ("image", "oci-layout:../out")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("model_dir", "../other"), ("report_dir", "/etc"), ("image", "oci-layout:../out")]
+)
 def test_paths_that_leave_the_workspace_are_refused(workspace, run_build, option, value):
     code, _, _, err = run_build(workspace, **{option: value})
     assert code == 2

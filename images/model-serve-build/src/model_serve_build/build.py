@@ -12,13 +12,14 @@ from model_serve_build.contents import APP, ModelLayer, model_layers
 from model_serve_build.destination import default_model_name, destination
 from model_serve_build.labels import environment, image_annotations
 from taskkit.confined_paths import confined
-from taskkit.errors import TaskError
+from taskkit.errors import TaskError, UsageError
 from taskkit.model_directory import CODE
 from taskkit.oci.documents import Platform
 from taskkit.oci.images import Addition, Base, Image, append, read_base, scratch
 from taskkit.oci.layout import Layout
-from taskkit.oci.publishing import OnExistingTag, Published, write_to_layout
-from taskkit.oci.references import LayoutReference, Reference, parse_reference
+from taskkit.oci.publishing import OnExistingTag, Published, push, write_to_layout
+from taskkit.oci.references import LayoutReference, Reference, RegistryReference, parse_reference
+from taskkit.oci.repository import Registries
 from taskkit.pickles import check as check_pickle
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -37,6 +38,23 @@ class Request:
     app: str
     model_name: str
     on_existing_tag: OnExistingTag
+    insecure_registries: tuple[str, ...] = ()
+    docker_config: Path | None = None
+    ca_directory: Path | None = None
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where images are read from and written to."""
+
+    workspace: Path
+    registries: Registries
+
+    def layout(self, reference: LayoutReference, what: str, *, anywhere: bool = False) -> Layout:
+        """A base may lie outside the workspace when its path is absolute: it is only read."""
+        outside = anywhere and os.path.isabs(reference.path)
+        path = Path(reference.path) if outside else confined(self.workspace, reference.path, what)
+        return Layout(path, f"oci-layout:{reference.path}")
 
 
 @dataclass(frozen=True)
@@ -61,12 +79,14 @@ def build(request: Request) -> Built:
     check_pickle(model_directory / model.manifest.estimator.file, model.manifest, model_directory / CODE)
     reference = destination(request.image, model.manifest, model.model_digest)
     base_reference = parse_reference(request.base_image, "base-image") if request.base_image else None
-    base = _base(base_reference, model, workspace)
+    registries = Registries(request.docker_config, request.ca_directory, request.insecure_registries)
+    places = Places(workspace, registries)
+    base = _base(base_reference, model, places)
     warnings = _warnings(model, base_reference, base)
     layers = model_layers(model, request.app)
     name = request.model_name or default_model_name(reference)
     image = append(base, lambda _: _addition(model, name, request.app, layers, base_reference, base))
-    published = _publish(image, reference, workspace, request.on_existing_tag)
+    published = _publish(image, reference, places, request.on_existing_tag)
     return Built(model, reference, base_reference, base, layers, image, published, warnings)
 
 
@@ -75,27 +95,29 @@ def _warnings(model: ApprovedModel, reference: Reference | None, base: Base) -> 
         line for image in base.platforms for line in check_base(model.manifest, base_facts(image, str(reference)))
     ]  # fmt: skip
     if model.manifest.source.dirty:
-        lines.append(f"the model was trained from a dirty checkout: commit {model.manifest.source.commit} is not all of it")
+        lines.append(
+            f"the model was trained from a dirty checkout: commit {model.manifest.source.commit} is not all of it"
+        )
     return tuple(dict.fromkeys(lines))
 
 
-def _base(reference: Reference | None, model: ApprovedModel, workspace: Path) -> Base:
+def _base(reference: Reference | None, model: ApprovedModel, places: Places) -> Base:
     if reference is None:
         machine = model.manifest.environment.platform.split("-")[1:2] or ["x86_64"]
         return scratch(Platform(_ARCHITECTURES.get(machine[0], machine[0]), "linux"))
-    layout = _layout(reference, workspace, "base-image", anywhere=True)
+    if isinstance(reference, RegistryReference):
+        if not (reference.digest or reference.tag):
+            raise UsageError(f"base-image '{reference}' has no tag and no digest", "add one, best a digest")
+        repository = places.registries.repository(reference)
+        return read_base(repository, repository.fetch(reference.digest or reference.tag))
+    layout = places.layout(reference, "base-image", anywhere=True)
     root = layout.find(reference.tag, reference.digest)
     if root is None:
-        raise TaskError(f"base-image {reference}: there is no such image in the layout",
-                        f"it has: {', '.join(tag or '(no tag)' for tag in layout.tags()) or 'nothing'}")  # fmt: skip
+        raise TaskError(
+            f"base-image {reference}: there is no such image in the layout",
+            f"it has: {', '.join(tag or '(no tag)' for tag in layout.tags()) or 'nothing'}",
+        )
     return read_base(layout, layout.manifest(root))
-
-
-def _layout(reference: LayoutReference, workspace: Path, what: str, *, anywhere: bool = False) -> Layout:
-    """A base may lie outside the workspace when its path is absolute: it is read only."""
-    outside = anywhere and os.path.isabs(reference.path)
-    path = Path(reference.path) if outside else confined(workspace, reference.path, what)
-    return Layout(path, f"oci-layout:{reference.path}")
 
 
 def _addition(
@@ -112,6 +134,7 @@ def _addition(
     )
 
 
-def _publish(image: Image, reference: Reference, workspace: Path, policy: OnExistingTag) -> Published:
-    assert isinstance(reference, LayoutReference)
-    return write_to_layout(image, _layout(reference, workspace, "image"), reference.tag, policy)
+def _publish(image: Image, reference: Reference, places: Places, policy: OnExistingTag) -> Published:
+    if isinstance(reference, RegistryReference):
+        return push(image, places.registries.repository(reference), reference.tag, policy)
+    return write_to_layout(image, places.layout(reference, "image"), reference.tag, policy)

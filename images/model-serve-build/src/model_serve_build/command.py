@@ -31,7 +31,7 @@ PROGRAM = Program(
         Result("IMAGE_URL", "the image's reference with its tag, without its digest"),
         Result("IMAGE_DIGEST", "the digest of the image's manifest or index"),
         Result("image", "reference@digest: what to deploy"),
-        Result("model-digest", "the digest of the model that is in the image"),
+        Result("model-digest", "the digest of the model that is in the image; empty where on-existing-tag kept another image"),
     ),
     errors=(
         ErrorKind(2, "--approval is required", "the gate refused, or its result 'approval' is not wired to the param"),
@@ -66,18 +66,24 @@ def work(arguments: Arguments) -> Outcome:
         app=arguments["app"],
         model_name=arguments["model-name"],
         on_existing_tag=cast("OnExistingTag", arguments["on-existing-tag"]),
+        insecure_registries=arguments.array("insecure-registries"),
+        docker_config=Path(arguments["dockerconfig"]) if arguments["dockerconfig"] else None,
+        ca_directory=Path(arguments["ssl-ca-directory"]) if arguments["ssl-ca-directory"] else None,
     ))  # fmt: skip
     for warning in built.warnings:
         say(f"warning: {warning}")
     for line in summary(built):
         say(line)
     digest = built.published.digest
-    return Outcome({
-        "IMAGE_URL": str(built.reference),
-        "IMAGE_DIGEST": digest,
-        "image": f"{built.reference}@{digest}",
-        "model-digest": built.model.model_digest,
-    })
+    return Outcome(
+        {
+            "IMAGE_URL": str(built.reference),
+            "IMAGE_DIGEST": digest,
+            "image": f"{built.reference}@{digest}",
+            # With on-existing-tag=keep the image that stays may hold another model.
+            "model-digest": "" if built.published.kept else built.model.model_digest,
+        }
+    )
 
 
 def main() -> int:

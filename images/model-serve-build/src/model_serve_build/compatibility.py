@@ -27,7 +27,14 @@ PYTHON_LABEL = "dev.sklearn-catalog.python"
 PACKAGES_LABEL = "dev.sklearn-catalog.packages"
 LIBC_LABEL = "dev.sklearn-catalog.libc"
 
-_MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "arm": "armv7l", "ppc64le": "ppc64le", "s390x": "s390x"}
+_MACHINES = {
+    "amd64": "x86_64",
+    "arm64": "aarch64",
+    "386": "i686",
+    "arm": "armv7l",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+}
 _LOADED = ("joblib", "scipy", "pandas", "threadpoolctl", "cloudpickle", "skops", "pyarrow", "onnxruntime")
 """Packages beside scikit-learn and numpy whose classes lie in saved models or decide what they answer."""
 
@@ -135,5 +142,5 @@ def _differences(manifest: ModelManifest, base: BaseFacts) -> Iterator[str]:
 
 def minor(version: str) -> tuple[int, int]:
     """(major, minor) of a version; what is no number counts as 0."""
-    numbers = [int(part) for part in re.findall(r"\d+", version)[:2]]
-    return (numbers + [0, 0])[0], (numbers + [0, 0])[1]
+    first, second = [*(int(part) for part in re.findall(r"\d+", version)[:2]), 0, 0][:2]
+    return first, second

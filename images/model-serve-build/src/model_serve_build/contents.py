@@ -67,7 +67,9 @@ def _app_links(model: ApprovedModel, app: str) -> Iterator[Entry]:
     targets = {name.removeprefix(f"{CODE}/"): name for name in code}
     own_name = estimator.original_name if relative_name(estimator.original_name) else posixpath.basename(estimator.file)
     if own_name in targets:
-        raise TaskError(f"the model's name {own_name} is also that of a file in {CODE}/", "save the model under another name")
+        raise TaskError(
+            f"the model's name {own_name} is also that of a file in {CODE}/", "save the model under another name"
+        )
     targets[own_name] = estimator.file
     for name, target in targets.items():
         above = "../" * (name.count("/") + 1)

@@ -14,7 +14,11 @@ def summary(built: Built) -> Iterator[str]:
     """Lines for people."""
     report = built.model.report
     yield f"approved  {built.model.model_digest} by gate report {built.model.approval} ({report.verdict})"
-    base = f"{built.base}, {built.base_image.root.digest}" if built.base else "none: a model-only image, it serves nothing by itself"
+    base = (
+        f"{built.base}, {built.base_image.root.digest}"
+        if built.base
+        else "none: a model-only image, it serves nothing by itself"
+    )
     yield f"base      {base}"
     if len(built.base_image.platforms) > 1:
         yield f"for       {', '.join(str(image.platform) for image in built.base_image.platforms)}"

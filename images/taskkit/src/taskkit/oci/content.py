@@ -55,7 +55,9 @@ def bytes_blob(content: bytes, media_type: str) -> Blob:
     return Blob(descriptor, lambda offset: iter([content[offset:]] if offset < len(content) else []))
 
 
-def described(chunks: Callable[[], Iterable[bytes]], media_type: str, annotations: dict[str, str] | None = None) -> Blob:
+def described(
+    chunks: Callable[[], Iterable[bytes]], media_type: str, annotations: dict[str, str] | None = None
+) -> Blob:
     """A blob of bytes that are made anew for every reading; one reading is spent here on size and digest."""
     sha, size = hashlib.sha256(), 0
     for chunk in chunks():

@@ -123,7 +123,9 @@ def _decode(content: bytes, kind: type[_T], where: str) -> _T:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         name = getattr(kind, "__name__", "document").lower()
-        raise TaskError(f"{where} is not an image {name} ({error})", "the image is damaged; build or push it again") from error
+        raise TaskError(
+            f"{where} is not an image {name} ({error})", "the image is damaged; build or push it again"
+        ) from error
 
 
 def media_type_of(content: bytes, declared: str, where: str) -> str:
@@ -136,4 +138,6 @@ def media_type_of(content: bytes, declared: str, where: str) -> str:
         return INDEX
     if "layers" in fields and "config" in fields:
         return MANIFEST
-    raise TaskError(f"{where} is of type '{found or 'unknown'}'", "only OCI images and Docker images of schema 2 can be read")
+    raise TaskError(
+        f"{where} is of type '{found or 'unknown'}'", "only OCI images and Docker images of schema 2 can be read"
+    )

@@ -40,8 +40,8 @@ _ABOUT_THE_BASE = "org.opencontainers.image."
 class Store(Protocol):
     """Where images lie: a layout or a repository."""
 
-    name: str
-
+    @property
+    def name(self) -> str: ...
     def manifest(self, descriptor: Descriptor) -> Document: ...
     def document(self, descriptor: Descriptor) -> Document: ...
     def blob(self, descriptor: Descriptor) -> Blob: ...
@@ -128,7 +128,9 @@ def _platform_image(store: Store, found: Document, descriptor: Descriptor) -> Pl
     manifest = parse_manifest(found.content, where)
     kind = OCI_OF_DOCKER.get(manifest.config.media_type, manifest.config.media_type)
     if kind != CONFIG:
-        raise TaskError(f"{where} has a config of type '{kind}'", "it is an artifact and no image; give an image to build on")
+        raise TaskError(
+            f"{where} has a config of type '{kind}'", "it is an artifact and no image; give an image to build on"
+        )
     config = parse_config(store.document(manifest.config).content, where)
     diff_ids = (config.get("rootfs") or {}).get("diff_ids") or []
     if len(diff_ids) != len(manifest.layers):
@@ -183,12 +185,16 @@ def _as_oci(blob: Blob) -> Blob:
     kind = blob.descriptor.media_type
     descriptor = msgspec.structs.replace(blob.descriptor, media_type=OCI_OF_DOCKER.get(kind, kind))
     if blob.descriptor.urls or "nondistributable" in kind or "foreign" in kind:
-        raise TaskError(f"the base image's layer {blob.digest} may not be copied (type {kind})", "give another base image")
+        raise TaskError(
+            f"the base image's layer {blob.digest} may not be copied (type {kind})", "give another base image"
+        )
     return Blob(descriptor, blob.read, blob.home)
 
 
 def _new_config(image: PlatformImage, addition: Addition) -> dict[str, Any]:
-    config = {name: value for name, value in image.config.items() if name not in ("container", "container_config", "id")}
+    config = {
+        name: value for name, value in image.config.items() if name not in ("container", "container_config", "id")
+    }
     run = dict(config.get("config") or {})
     run["Env"] = _merged_env(run.get("Env") or [], addition.env)
     kept = {name: value for name, value in image.labels.items() if not name.startswith(_ABOUT_THE_BASE)}

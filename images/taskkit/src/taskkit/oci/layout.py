@@ -49,7 +49,9 @@ class Layout:
         except FileNotFoundError:
             return Index(media_type=INDEX)
         except OSError as error:
-            raise TaskError(f"can't read {where} ({error.strerror})", "give the folder of an OCI image layout") from error
+            raise TaskError(
+                f"can't read {where} ({error.strerror})", "give the folder of an OCI image layout"
+            ) from error
 
     def find(self, tag: str = "", digest: str = "") -> Descriptor | None:
         """The entry with this digest, or with this tag; with neither, the one without a tag, else the only one."""
@@ -99,9 +101,8 @@ class Layout:
         """Writes a blob, its digest checked; False where it was there already, whole. Raises TaskError."""
         target = self._blob_path(blob.digest)
         with self._writing():
-            if target.is_file() and target.stat().st_size == blob.size:
-                if hash_file(target)[0] == blob.digest.partition(":")[2]:
-                    return False
+            if target.is_file() and hash_file(target) == (blob.digest.partition(":")[2], blob.size):
+                return False
             target.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(target, blob.checked())
         return True
@@ -128,7 +129,9 @@ class Layout:
         return self.path / "blobs" / "sha256" / digest.partition(":")[2]
 
     def _missing(self, digest: str, error: OSError) -> TaskError:
-        return TaskError(f"{self.name} has no readable blob {digest} ({error.strerror})", "the layout is incomplete; build it again")
+        return TaskError(
+            f"{self.name} has no readable blob {digest} ({error.strerror})", "the layout is incomplete; build it again"
+        )
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,9 +12,12 @@ from taskkit.oci.content import Blob, bytes_blob
 from taskkit.oci.documents import Document
 from taskkit.oci.images import Image
 from taskkit.oci.layout import Layout
+from taskkit.oci.repository import Repository
+from taskkit.oci.uploads import BlobFate, bring
 
 OnExistingTag = Literal["fail", "keep", "move"]
-BlobFate = Literal["present", "mounted", "written"]
+PARALLEL = 4
+"""Blobs on their way at once."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +64,36 @@ def write_to_layout(image: Image, layout: Layout, tag: str, policy: OnExistingTa
 
 def _as_blob(found: Document) -> Blob:
     return bytes_blob(found.content, found.descriptor.media_type)
+
+
+def push(image: Image, repository: Repository, tag: str, policy: OnExistingTag) -> Published:
+    """Blobs in parallel, then the manifests of an index, then the root under its tag: readers see old or new, whole.
+
+    Raises TaskError; what was brought so far stays, unseen, and is found by the next push.
+    """
+    homes = {
+        blob.home.repository for blob in image.blobs if blob.home and blob.home.registry == repository.registry.host
+    }
+    repository.registry.want(repository.push | {f"repository:{home}:pull" for home in homes - {repository.path}})
+    settled = settle_tag(repository.digest_of_tag(tag), image.digest, f"{repository.name}:{tag}", policy)
+    if settled:
+        return settled
+    fates = _bring_all(image.blobs, repository)
+    for child in image.children:
+        repository.put_manifest(child, child.digest)
+    repository.put_manifest(image.root, tag)
+    documents = (*image.children, image.root)
+    written = sum(blob.size for blob in image.blobs if fates[blob.digest] == "written")
+    return Published(image.digest, fates, written + sum(len(one.content) for one in documents))
+
+
+def _bring_all(blobs: Sequence[Blob], repository: Repository) -> dict[str, BlobFate]:
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        # Large ones first: they decide how long it takes.
+        waiting = {pool.submit(bring, blob, repository): blob for blob in sorted(blobs, key=lambda one: -one.size)}
+        done, _ = wait(waiting, return_when=FIRST_EXCEPTION)
+        for future in waiting:
+            future.cancel()
+        for future in done:
+            future.result()
+    return {waiting[future].digest: future.result() for future in waiting}

@@ -54,7 +54,10 @@ class LayoutReference:
 
     def __str__(self) -> str:
         return (
-            LAYOUT_PREFIX + self.path + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
+            LAYOUT_PREFIX
+            + self.path
+            + (f":{self.tag}" if self.tag else "")
+            + (f"@{self.digest}" if self.digest else "")
         )
 
     def at(self, digest: str) -> LayoutReference:

@@ -109,4 +109,6 @@ def _disk_content(entry: DiskFile) -> Iterator[bytes]:
             yield chunk
         more = stream.read(1)
     if size != entry.size or more or sha.hexdigest() != entry.sha256:
-        raise IntegrityError(f"{entry.path} changed while the image was built", "let nothing else write there; run again")
+        raise IntegrityError(
+            f"{entry.path} changed while the image was built", "let nothing else write there; run again"
+        )

@@ -16,7 +16,8 @@ Guard = Callable[[Sequence[Any], NameOf, AllowedNames], bool]
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict)
 _BASES = frozenset(
-    Name("builtins", name) for name in ("object", "dict", "list", "tuple", "set", "frozenset", "str", "bytes", "int", "float")
+    Name("builtins", name)
+    for name in ("object", "dict", "list", "tuple", "set", "frozenset", "str", "bytes", "int", "float")
 )
 
 

@@ -128,7 +128,11 @@ class _Inspector(Machine):
         self.append(b"")
 
 
-for _opcode, _method in ((b"B", _Inspector.load_binbytes), (b"\x8e", _Inspector.load_binbytes8), (b"\x96", _Inspector.load_bytearray8)):
+for _opcode, _method in (
+    (b"B", _Inspector.load_binbytes),
+    (b"\x8e", _Inspector.load_binbytes8),
+    (b"\x96", _Inspector.load_bytearray8),
+):
     _Inspector.dispatch[_opcode[0]] = _method
 
 
@@ -158,7 +162,12 @@ def _item(dtype: Any) -> tuple[int, bool]:
 
 def _holds_objects(state: Any) -> bool:
     if isinstance(state, _Made):
-        return state.by != _DTYPE or not state.arguments or str(state.arguments[0]).startswith("O") or _holds_objects(state.state)
+        return (
+            state.by != _DTYPE
+            or not state.arguments
+            or str(state.arguments[0]).startswith("O")
+            or _holds_objects(state.state)
+        )
     if isinstance(state, dict):
         return any(_holds_objects(value) for value in state.values())
     return isinstance(state, (tuple, list)) and any(_holds_objects(value) for value in state)
@@ -180,7 +189,9 @@ def inspect(path: Path, allowed: AllowedNames | None = None) -> Inspection:
     return Inspection(tuple(inspector.seen), tuple(inspector.problems))
 
 
-def check(path: Path, manifest: ModelManifest, code_directory: Path, wheels_directory: Path | None = None) -> Inspection:
+def check(
+    path: Path, manifest: ModelManifest, code_directory: Path, wheels_directory: Path | None = None
+) -> Inspection:
     """Inspects a model file with what its project may name besides. Raises TaskError for the first thing not allowed."""
     found = inspect(path, with_project(locked_names(), manifest, code_directory, wheels_directory))
     if found.problems:

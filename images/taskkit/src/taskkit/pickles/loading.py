@@ -75,7 +75,9 @@ class RestrictedUnpickler(Machine):
         try:
             return function(*arguments, **keywords)
         except Exception as error:
-            raise _CallFailedError(f"can't be loaded: {self.name_of(named)} raised {type(error).__name__}: {error}") from error
+            raise _CallFailedError(
+                f"can't be loaded: {self.name_of(named)} raised {type(error).__name__}: {error}"
+            ) from error
 
     def set_state(self, instance: Any, state: Any) -> None:
         if type(instance) is _ArrayWrapper:

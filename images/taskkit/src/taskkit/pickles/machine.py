@@ -27,10 +27,14 @@ ARRAY_WRAPPER = Name("joblib.numpy_pickle", "NumpyArrayWrapper")
 NESTING_LIMIT = 20
 
 
-class Machine(pickle._Unpickler):  # type: ignore[name-defined,misc] # noqa: SLF001 - the class joblib builds on
+# The class that joblib builds on, too; typeshed does not know it.
+_PythonMachine: Any = pickle._Unpickler  # type: ignore[attr-defined] # noqa: SLF001
+
+
+class Machine(_PythonMachine):
     """What inspecting and loading share. Subclasses say what names, objects and arrays are."""
 
-    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined] # noqa: SLF001
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(_PythonMachine.dispatch)
     stack: list[Any]
     append: Callable[[Any], None]
 

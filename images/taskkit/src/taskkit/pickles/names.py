@@ -63,5 +63,8 @@ def locked_names() -> AllowedNames:
     """The generated list, without anything of a project."""
     content = resources.files("taskkit.pickles").joinpath("allowed_names.json").read_bytes()
     read = msgspec.json.decode(content, type=AllowedNamesFile)
-    sets = [frozenset(Name(module, name) for module, names in getattr(read, role).items() for name in names) for role in ROLES]
+    sets = [
+        frozenset(Name(module, name) for module, names in getattr(read, role).items() for name in names)
+        for role in ROLES
+    ]
     return AllowedNames(*sets)

@@ -27,7 +27,9 @@ def with_project(
     modules = _modules_of(sorted(wheels.glob("*.whl"))) if packages else frozenset()
     for name in packages:
         if name.module not in modules:
-            raise TaskError(f"model.json lists {name}, but no wheel in {wheels} holds the module {name.module}", "train again")
+            raise TaskError(
+                f"model.json lists {name}, but no wheel in {wheels} holds the module {name.module}", "train again"
+            )
     return dataclasses.replace(allowed, project=frozenset(project | set(packages)))
 
 
@@ -70,7 +72,7 @@ def _definitions(body: Iterable[ast.stmt]) -> Iterable[str]:
 
 def _modules_of(wheels: Iterable[Path]) -> frozenset[str]:
     """Names of all modules in wheels. Raises TaskError."""
-    found = set()
+    found: set[str] = set()
     for wheel in wheels:
         try:
             with zipfile.ZipFile(wheel) as archive:

@@ -76,7 +76,9 @@ def _schema(source: BinaryIO, where: str) -> Any:
                 raise TaskError(f"{where} has a {_SCHEMA} of more than {_SCHEMA_LIMIT} bytes", "this is no skops file")
             return json.loads(archive.read(_SCHEMA))
     except (zipfile.BadZipFile, KeyError, ValueError, OSError, RecursionError) as error:
-        raise TaskError(f"{where} is an archive, but no skops file ({error})", "save with skops, joblib or pickle") from error
+        raise TaskError(
+            f"{where} is an archive, but no skops file ({error})", "save with skops, joblib or pickle"
+        ) from error
     finally:
         source.seek(0)
 
@@ -104,7 +106,9 @@ def load(source: BinaryIO, path: Path, allowed: AllowedNames) -> Any:
     try:
         import skops.io
     except ImportError as error:
-        raise TaskError(f"{path} is a skops file, and skops is not installed here", "use an image with skops") from error
+        raise TaskError(
+            f"{path} is a skops file, and skops is not installed here", "use an image with skops"
+        ) from error
     try:
         return skops.io.load(source, trusted=sorted({str(name) for name, _ in names}))
     except Exception as error:

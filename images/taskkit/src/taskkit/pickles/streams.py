@@ -10,6 +10,7 @@ import gzip
 import io
 import lzma
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
@@ -59,13 +60,21 @@ def _lz4(source: BinaryIO) -> Readable:
     return cast("Readable", lz4.frame.LZ4FrameFile(source, mode="rb"))
 
 
-_OPENERS = (
-    (b"\x1f\x8b", lambda source: gzip.GzipFile(fileobj=source, mode="rb")),
-    (b"BZ", lambda source: bz2.BZ2File(source)),
-    (b"\xfd7zXZ\x00", lambda source: lzma.LZMAFile(source)),
-    (b"\x5d\x00", lambda source: lzma.LZMAFile(source)),
+def _gzip(source: BinaryIO) -> Readable:
+    return gzip.GzipFile(fileobj=source, mode="rb")
+
+
+def _zlib(source: BinaryIO) -> Readable:
+    return io.BufferedReader(_ZlibFile(source))
+
+
+_OPENERS: tuple[tuple[bytes, Callable[[BinaryIO], Readable]], ...] = (
+    (b"\x1f\x8b", _gzip),
+    (b"BZ", bz2.BZ2File),
+    (b"\xfd7zXZ\x00", lzma.LZMAFile),
+    (b"\x5d\x00", lzma.LZMAFile),
     (b"\x04\x22\x4d\x18", _lz4),
-    (b"\x78", lambda source: io.BufferedReader(_ZlibFile(source))),
+    (b"\x78", _zlib),
 )
 _OLD_JOBLIB = b"ZF"
 
@@ -133,7 +142,7 @@ def pickle_stream(source: BinaryIO, size: int) -> PickleStream:
         raise TaskError(f"{source.name} was saved by a joblib older than 0.10", "save it again with a current joblib")
     for prefix, opener in _OPENERS:
         if start.startswith(prefix):
-            return PickleStream(cast("Readable", opener(source)), RATIO_LIMIT * size + _FREE)
+            return PickleStream(opener(source), RATIO_LIMIT * size + _FREE)
     return PickleStream(source, size + 1)
 
 
