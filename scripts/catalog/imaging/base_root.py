@@ -1,0 +1,49 @@
+"""A base image for machines that can't pull one: Debian with Python, made from packages by mmdebstrap.
+
+Two of them: what runs, and the same with pip for the build stages.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from catalog.imaging.engines import Build, Engine
+from catalog.imaging.errors import ImageError
+
+SUITE = "trixie"  # Python 3.13, as in the official image that stands in the Dockerfiles
+PACKAGES = ("python3", "ca-certificates")
+BUILD_PACKAGES = (*PACKAGES, "python3-pip")
+UNNEEDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+NAME = f"localhost/sklearn-catalog/python-{SUITE}"
+
+
+def local_base_images(engine: Engine) -> tuple[str, str]:
+    """The images to run on and to build on; made once and kept by the engine. Raises ImageError."""
+    run, build = f"{NAME}:run", f"{NAME}:build"
+    for image, packages in ((run, PACKAGES), (build, BUILD_PACKAGES)):
+        if not engine.has(image):
+            print(f"making the base image {image} with mmdebstrap", flush=True)
+            _make(engine, image, packages)
+    return run, build
+
+
+def _make(engine: Engine, image: str, packages: tuple[str, ...]) -> None:
+    if shutil.which("mmdebstrap") is None or os.geteuid() != 0:
+        raise ImageError("the base image can't be pulled, and making one needs root and the Debian package mmdebstrap;"
+                         " or give --base an image that is there")  # fmt: skip
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}"]
+        command += [f"--dpkgopt=path-exclude={path}" for path in UNNEEDED]
+        env = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
+        done = subprocess.run([*command, SUITE, str(folder / "root.tar")], env=env, check=False, capture_output=True, text=True)
+        if done.returncode:
+            complaint = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+            raise ImageError(f"mmdebstrap could not make a root file system of {SUITE}: {complaint}")
+        dockerfile = folder / "Dockerfile"
+        dockerfile.write_text("FROM scratch\nADD root.tar /\n")
+        engine.build(Build(dockerfile, folder, image))
