@@ -19,12 +19,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from model_server.checked_files import check_files
-from model_server.front import Draining
-from model_server.loading import load_model
-from model_server.model_service import model_application
-from model_server.settings import read_settings
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -32,6 +27,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from model_server.checked_files import check_files
+from model_server.front import Draining
+from model_server.loading import load_model
+from model_server.model_service import model_application
+from model_server.settings import read_settings
 from taskkit.environment import installed_packages, platform_name, python_version
 from taskkit.estimator_io import answers, estimator_input, json_values
 from taskkit.model_directory import file_entries
@@ -209,6 +210,8 @@ def model_dir(fitted, tmp_path_factory):
     def get(name):
         if name not in known:
             estimator, inputs = fitted(name.removesuffix("-unsigned"))
+            if name.endswith("-unsigned"):  # fitted on an array, so that not even the estimator knows the names
+                estimator = clone(estimator).fit(inputs.to_numpy(), estimator.predict(inputs))
             known[name] = write_model(
                 tmp_path_factory.mktemp(name) / "model", estimator, inputs, signature=not name.endswith("-unsigned")
             )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from model_server.column_schemas import row_schema
 from model_server.refusals import Problems
 from model_server.row_reading import RowReader

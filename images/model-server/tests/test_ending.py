@@ -13,6 +13,7 @@ import zipfile
 
 import numpy as np
 import pytest
+
 from model_server.checked_files import check_files
 from model_server.command import main
 from model_server.user_application import working_directory
@@ -167,10 +168,22 @@ def predict(flower: Flower):
     row = pd.DataFrame([[flower.sepal_length, 3.0, 4.0, 1.0]], columns=model.feature_names_in_)
     return {"variety": model.predict(row)[0], "sure": round(float(model.predict_proba(row).max()), DIGITS)}
 """
+FAILING = """
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+
+@asynccontextmanager
+async def lifespan(app):
+    raise RuntimeError("no database")
+    yield
+
+app = FastAPI(lifespan=lifespan)
+"""
 APP_FILES = {
     "code/src/serve.py": SERVE,
     "code/src/rounding.py": "DIGITS = 3\n",
     "code/helping.py": "HELPED = True\n",
+    "code/src/failing.py": FAILING,
     "code/src/ending.py": "raise SystemExit(0)\n",
     "code/src/broken.py": "import not_installed_anywhere\n",
 }
@@ -217,6 +230,7 @@ def test_the_folder_that_an_image_prepared_is_used_as_it_is_and_no_other(make_mo
         ("src/other.py:app", 2, "app is 'src/other.py:app', but the model was trained without src/other.py (code: helping.py"),
         ("src/serve.py:number", 2, "'number' in src/serve.py is int, not an ASGI application"),
         ("src/serve.py:application", 2, "src/serve.py has no 'application'"),
+        ("src/failing.py:app", 3, "the application's start-up failed, see above; try it with uvicorn alone"),
         ("src/ending.py:app", 3, "importing src/ending.py raised SystemExit: 0"),
         ("src/broken.py:app", 3, "importing src/broken.py raised ModuleNotFoundError: No module named 'not_installed_anywhere'"),
     ],
@@ -233,5 +247,4 @@ def test_an_application_that_can_not_be_served_is_told_in_one_line(make_model, c
         for name in set(sys.modules) - loaded:
             if name.partition(".")[0] in {"src", "helping"} or name.startswith("served_"):
                 del sys.modules[name]
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"model-server: error: {said}")
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"model-server: error: {said}")

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from model_server.front import Draining, Front
 from model_server.refusals import Reply
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from model_server.refusals import Problems, Refusal
 from model_server.row_reading import ColumnReader, Misfit, RowReader, value_reader
 from taskkit.model_signature import Column, Outputs, Signature

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.dummy import DummyRegressor
+
 from model_server.engine import EstimatorEngine
 from model_server.refusals import Refusal
 from model_server.row_protocol import RowProtocol
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.dummy import DummyRegressor
 
 ROW = {"sepal.length": 6.1, "sepal.width": 2.8, "petal.length": 4.7, "petal.width": 1.2}
 OTHER = {"petal.width": 0.2, "petal.length": 1.4, "sepal.width": 3.5, "sepal.length": 5.1}

@@ -12,11 +12,12 @@ import joblib
 import msgspec
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
 from model_server.command import main
 from model_server.cpu_limits import limit_library_threads, usable_processors
 from model_server.settings import read_settings
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from taskkit.canonical import digest_of
 from taskkit.errors import UsageError
 

@@ -4,7 +4,12 @@ import base64
 
 import numpy as np
 import pytest
-from model_server.tensor_metadata import datatype_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model_server.refusals import Refusal
+from model_server.tensor_metadata import DATATYPES, datatype_of
+from model_server.tensor_protocol import RequestTensor, tensor_values
 
 NAMES = ("sepal.length", "sepal.width", "petal.length", "petal.width")
 ROWS = [[6.1, 2.8, 4.7, 1.2], [5.1, 3.5, 1.4, 0.2]]
@@ -237,3 +242,32 @@ def test_another_model_or_version_is_not_found_and_the_right_one_named(client, p
 )  # fmt: skip
 def test_datatypes_follow_dtypes(kind, dtype, datatype):
     assert datatype_of(kind, dtype) == datatype
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=4), st.integers(-1, 1))
+@settings(max_examples=100, deadline=None)
+def test_nested_data_is_the_same_as_flat_data_and_a_wrong_count_is_refused(shape, more):
+    array = np.arange(int(np.prod(shape))).reshape(shape)
+    assert tensor_values(RequestTensor("x", shape, "INT64", array.tolist())) == array.ravel().tolist()
+    flat = list(range(max(0, array.size + more)))
+    if len(flat) == array.size:
+        assert tensor_values(RequestTensor("x", shape, "INT64", flat)) == flat
+    else:
+        with pytest.raises(Refusal, match="values, but its shape"):
+            tensor_values(RequestTensor("x", shape, "INT64", flat))
+
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=3)
+)
+
+
+@given(
+    datatype=st.sampled_from([*DATATYPES, "FLOAT"]), shape=st.lists(st.integers(-1, 5), max_size=3),
+    data=st.lists(SCALARS | st.lists(SCALARS, max_size=5), max_size=8), name=st.sampled_from(["input-0", "age", "city"]),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_any_tensor_is_answered_or_refused_never_a_fault(client, datatype, shape, data, name):
+    for model in ("mixed", "text", "regression", "iris-unsigned"):
+        answer = client(model).infer({"inputs": [tensor(data, shape, datatype, name)]})
+        assert answer.status in {200, 422}, (model, answer)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from taskkit.model_signature import Column, Label, Outputs, Signature
-
 from model_server.row_reading import FLOAT_LIMITS, allowed_text, integer_range
+from taskkit.model_signature import Column, Label, Outputs, Signature
 
 Schema = dict[str, Any]
 

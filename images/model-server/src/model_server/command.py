@@ -12,10 +12,9 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from taskkit.errors import EXIT_DONE, EXIT_FAULT, TaskError
-
 from model_server.cpu_limits import limit_library_threads, usable_processors
 from model_server.settings import Settings, read_settings
+from taskkit.errors import EXIT_DONE, EXIT_FAULT, TaskError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

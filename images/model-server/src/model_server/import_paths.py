@@ -11,6 +11,7 @@ from installer.destinations import SchemeDictionaryDestination
 from installer.sources import WheelFile
 from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
 from taskkit.errors import TaskError
 from taskkit.model_directory import CODE, WHEELS
 

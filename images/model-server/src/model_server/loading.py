@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import msgspec
+
+from model_server.checked_files import CheckedModel, check_versions
+from model_server.engine import EstimatorEngine, RefusedInputError
 from taskkit.errors import TaskError
 from taskkit.estimator_io import first_difference
 from taskkit.model_directory import CODE, GOLDEN
 from taskkit.model_signature import GoldenRows
 from taskkit.pickles import load
-
-from model_server.checked_files import CheckedModel, check_versions
-from model_server.engine import EstimatorEngine, RefusedInputError
 
 
 @dataclass(frozen=True)

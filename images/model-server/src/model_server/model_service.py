@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
-from taskkit.errors import EXIT_DONE
 
 from model_server.checked_files import check_files
 from model_server.front import AsgiApplication, BodyHandler, Deferred, Draining, Front, Probe
@@ -20,6 +19,7 @@ from model_server.serving import bound_socket, end_at_once, serve, url_of
 from model_server.settings import Settings
 from model_server.tensor_protocol import TensorProtocol
 from model_server.warning_lines import warn, warn_unless_given, warning_line
+from taskkit.errors import EXIT_DONE
 
 NO_SIGNATURE = "send plain arrays to {infer}, or train again with an input example (param input-example)"
 

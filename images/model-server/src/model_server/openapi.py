@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from taskkit.model_signature import Signature
-
 from model_server.column_schemas import Schema, example_row, prediction_schema, row_list_schema, row_schema
 from model_server.loading import LoadedModel
 from model_server.tensor_metadata import DATATYPES, ModelMetadata
+from taskkit.model_signature import Signature
 
 
 def openapi_document(loaded: LoadedModel, metadata: ModelMetadata) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from taskkit.estimator_io import Row
-from taskkit.model_signature import Signature
 
 from model_server.engine import Engine, RefusedInputError
 from model_server.refusals import Problems, Refusal, Reply, decoded
 from model_server.refused_rows import refusal_of
 from model_server.row_reading import RowReader
+from taskkit.estimator_io import Row
+from taskkit.model_signature import Signature
 
 ENVELOPES = ("rows", "instances")
 

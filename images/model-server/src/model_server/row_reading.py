@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from model_server.refusals import Problems
 from taskkit.estimator_io import Row
 from taskkit.model_signature import Column, Kind, Signature
-
-from model_server.refusals import Problems
 
 KINDS = {
     "number": "a number",

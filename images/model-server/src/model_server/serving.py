@@ -18,9 +18,9 @@ from types import FrameType
 from typing import Any, Literal, NoReturn
 
 import uvicorn
-from taskkit.errors import TaskError
 
 from model_server.front import Draining
+from taskkit.errors import TaskError
 
 BACKLOG = 2048
 KEEP_ALIVE = 75

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from taskkit.errors import UsageError
-
 from model_server import __version__
+from taskkit.errors import UsageError
 
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

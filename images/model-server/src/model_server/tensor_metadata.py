@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from taskkit.model_signature import Kind, Label, Signature, TaskKind
-
 from model_server.loading import LoadedModel
+from taskkit.model_signature import Kind, Label, Signature, TaskKind
 
 PREDICT = "predict"
 PREDICT_PROBA = "predict_proba"

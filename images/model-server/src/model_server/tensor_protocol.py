@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from taskkit.estimator_io import Row
-from taskkit.model_signature import Signature
 
 from model_server.engine import RefusedInputError
 from model_server.loading import LoadedModel
@@ -23,6 +21,8 @@ from model_server.refusals import Problems, Refusal, Reply, decoded
 from model_server.refused_rows import refusal_of
 from model_server.row_reading import ColumnReader, Misfit, RowReader, value_reader
 from model_server.tensor_metadata import DATATYPES, FITTING, PREDICT, PREDICT_PROBA, Tensor, metadata_of
+from taskkit.estimator_io import Row
+from taskkit.model_signature import Signature
 
 PLAIN_CONTENT = {"str", "np", "pd"}
 """Values of the parameter ``content_type``, as MLServer's clients send them, that mean the data as it stands."""
@@ -265,4 +265,4 @@ def response_tensor(tensor: Tensor, values: list[Any] | None) -> dict[str, Any]:
         values = [value for row in values for value in row]
     else:
         shape = [len(values)]
-    return tensor.document() | {"shape": shape, "data": values}
+    return {"name": tensor.name, "datatype": tensor.datatype, "shape": shape, "data": values}

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from model_server.checked_files import GATE_REPORT, check_files
 from taskkit.gate_report import GateReport, approval_of
 from taskkit.model_manifest import ModelManifest
-
-from model_server.checked_files import GATE_REPORT, check_files
 
 _SHOWN_PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas")
 

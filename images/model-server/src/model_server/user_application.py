@@ -11,16 +11,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from taskkit.confined_paths import relative_name
-from taskkit.errors import TaskError, UsageError
-from taskkit.model_directory import CODE
-
 from model_server.checked_files import CheckedModel, check_files, check_versions
 from model_server.front import Draining
 from model_server.import_paths import add_project_paths
 from model_server.serving import StoppedWhileLoading, bound_socket, serve, url_of
 from model_server.settings import Settings
 from model_server.warning_lines import warn_unless_given
+from taskkit.confined_paths import relative_name
+from taskkit.errors import TaskError, UsageError
+from taskkit.model_directory import CODE
 
 
 def serve_application(settings: Settings, scratch: Path) -> None:
