@@ -102,7 +102,8 @@ def _shown(path: Path) -> str:
     return relative if len(relative) < len(str(path)) else str(path)
 
 
-def _explain(verdict: Verdict) -> None:
+def explain(verdict: Verdict, again: str) -> None:
+    """Prints what a failed test did not keep, the end of its log, and how to run just it again."""
     print(f"\n{_shown(verdict.test.path)}: {verdict.test.name}")
     for text in verdict.unmet:
         print(f"  {text}")
@@ -111,11 +112,12 @@ def _explain(verdict: Verdict) -> None:
         print(f"  … {len(lines) - _TAIL} lines before")
     for line in lines[-_TAIL:]:
         print(f"  | {line}")
-    print(f"  again: ./scripts/task-tests {_shown(verdict.test.path)} --only {verdict.test.name}")
+    print(f"  again: {again} {_shown(verdict.test.path)} --only {verdict.test.name}")
     print(f"  watch: ./scripts/run {_shown(verdict.test.path)} --only {verdict.test.name} --keep")
 
 
-def _line(verdict: Verdict) -> str:
+def line(verdict: Verdict) -> str:
+    """One line about a test that ended."""
     mark = "ok  " if verdict.passed else "FAIL"
     code = f" exit {verdict.exit_code}" if verdict.exit_code is not None else ""
     what = f"{verdict.status}{code}"
@@ -143,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     failed = [verdict for verdict in verdicts if not verdict.passed]
     for verdict in failed:
-        _explain(verdict)
+        explain(verdict, "./scripts/task-tests")
     print(f"\n{len(verdicts) - len(failed)} of {len(verdicts)} tests passed", end="")
     print(f", {len(problems)} problems in files that were not run" if problems else "")
     if problems:
@@ -167,7 +169,7 @@ def _run_all(tests: Sequence[Case], jobs: int) -> list[Verdict] | None:
 
 def _run_and_print(test: Case, cancellation: Cancellation) -> Verdict:
     verdict = run(test, TREE, cancellation)
-    print(_line(verdict), flush=True)
+    print(line(verdict), flush=True)
     return verdict
 
 

@@ -1,0 +1,137 @@
+"""From a test's documents to the objects that are applied to a cluster's namespace.
+
+Nothing of the Tasks and Pipelines is changed but the names of the tree's images, which become the digests that were
+built; the run gets a fixed name, the identity its pods run under, and the claim that was loaded with its source.
+"""
+
+from __future__ import annotations
+
+import copy
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from catalog.engine.documents import Document, Documents
+from catalog.engine.expectations import SOURCE
+from catalog.engine.planning import Plan
+from catalog.engine.sources import Sources
+from catalog.tree import Tree, program_of
+
+CLAIM = "source"
+RUNS = ("TaskRun", "PipelineRun")
+_BESIDE_RUNS = ("ConfigMap", "Secret", "PersistentVolumeClaim", "ServiceAccount")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a namespace's pods run as: any user with group 0, as OpenShift gives it."""
+
+    user: int
+    group_of_volumes: int
+
+    @staticmethod
+    def random() -> Identity:
+        return Identity(1_000_000_000 + secrets.randbelow(900_000_000), 1_000_000_000 + secrets.randbelow(900_000_000))
+
+    def security_context(self) -> dict[str, Any]:
+        """For a pod; the containers bring the rest of what *restricted* asks for themselves."""
+        return {"runAsUser": self.user, "runAsGroup": 0, "fsGroup": self.group_of_volumes, "runAsNonRoot": True,
+                "seccompProfile": {"type": "RuntimeDefault"}}  # fmt: skip
+
+
+def with_images(value: Any, images: Mapping[str, str]) -> Any:
+    """A document with each image of the tree replaced. Raises KeyError for a program whose image was not built."""
+    if isinstance(value, Mapping):
+        return {key: with_images(item, images) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_images(item, images) for item in value]
+    if isinstance(value, str) and (program := program_of(value)):
+        return images[program]
+    return value
+
+
+def callees(run: Document, given: Documents, tree: Tree) -> list[Document]:
+    """The Tasks and Pipelines that a run leads to, by name, from its own file or the tree."""
+    sources = Sources(given, tree)
+    found: dict[tuple[str, str], Document] = {}
+    waiting = list(_references(run.body["spec"]))
+    while waiting:
+        kind, reference = waiting.pop()
+        document = sources.resolve(kind, reference)
+        if (kind, document.name) not in found:
+            found[kind, document.name] = document
+            waiting += _references(document.body["spec"])
+    return list(found.values())
+
+
+def _references(spec: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """Only references by plain name; a resolver's reference is the cluster's own business."""
+    for key, kind in (("taskRef", "Task"), ("pipelineRef", "Pipeline")):
+        reference = spec.get(key)
+        if reference and "resolver" not in reference:
+            yield kind, reference
+    inline = spec.get("pipelineSpec") or {}
+    for section in ("tasks", "finally"):
+        for task in (*(spec.get(section) or ()), *(inline.get(section) or ())):
+            yield from _references(task)
+
+
+def before_the_run(run: Document, given: Documents, tree: Tree, images: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What has to be there first: ConfigMaps and the like of the test's file, Tasks and Pipelines."""
+    documents = [*given.of_kind(*_BESIDE_RUNS), *callees(run, given, tree)]
+    return [_plain(with_images(document.body, images)) for document in documents]
+
+
+def the_run(run: Document, plan: Plan, images: Mapping[str, str], identity: Identity, loaded: bool) -> dict[str, Any]:
+    """The TaskRun or PipelineRun itself."""
+    body = _plain(with_images(copy.deepcopy(run.body), images))
+    body["metadata"]["name"] = plan.name
+    body["metadata"].pop("generateName", None)
+    spec = body["spec"]
+    template = spec.setdefault("taskRunTemplate", {}) if plan.kind == "PipelineRun" else spec
+    pod = template.setdefault("podTemplate", {})
+    pod["securityContext"] = identity.security_context() | (pod.get("securityContext") or {})
+    for binding in spec.get("workspaces") or ():
+        if loaded and binding["name"] == SOURCE:
+            binding.pop("volumeClaimTemplate", None)
+            binding["persistentVolumeClaim"] = {"claimName": CLAIM}
+    return body
+
+
+def claim(run: Document) -> dict[str, Any]:
+    """The claim that takes the test's source, asking for what the run's own template or claim asks."""
+    bindings = {binding["name"]: binding for binding in run.body["spec"].get("workspaces") or ()}
+    template = bindings.get(SOURCE, {}).get("volumeClaimTemplate") or {}
+    spec = template.get("spec") or {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": CLAIM}, "spec": spec}
+
+
+def loader(image: str, identity: Identity) -> dict[str, Any]:
+    """A pod that holds the claim, through which files are put in and looked at."""
+    container = {
+        "name": "loader",
+        "image": image,
+        "command": ["python3", "-c", "import time; time.sleep(7200)"],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "volumeMounts": [{"name": "claim", "mountPath": "/claim"}],
+        "resources": {"requests": {"cpu": "1m", "memory": "8Mi"}},
+    }
+    spec = {
+        "securityContext": identity.security_context(),
+        "containers": [container],
+        "volumes": [{"name": "claim", "persistentVolumeClaim": {"claimName": CLAIM}}],
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 0,
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "loader"}, "spec": spec}
+
+
+def namespace(name: str, level: str) -> dict[str, Any]:
+    """A namespace that enforces a Pod Security level."""
+    labels = {"pod-security.kubernetes.io/enforce": level, "app.kubernetes.io/managed-by": "sklearn-catalog-e2e"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+def _plain(body: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(body)
