@@ -64,12 +64,14 @@ def _yamllint() -> Sequence[str]:
 
 
 def python_sources() -> list[str]:
-    """What strict types hold for: the programs and the scripts."""
-    return ["scripts/catalog", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("images/*/src"))]
+    """What strict types hold for: the programs, the scripts, the cluster."""
+    programs = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("images/*/src"))
+    return ["scripts/catalog", "test/cluster/testcluster", *programs]
 
 
 # The slow ones first: two run at a time.
 CHECKS = (
+    Check("pickles", "generated list of allowed names", _verb("pickle-names", "--check")),
     Check("types", "mypy --strict", lambda: _command(str(_BIN / "mypy"), "--no-error-summary", *python_sources())),
     Check("lint", "Tekton documents", _verb("lint", "--strict")),
     Check("ruff", "Python", _tool("ruff", "check", "--quiet", "--output-format=concise", ".")),

@@ -14,6 +14,7 @@ _STEPS = (
     (_RUFF, "check", "--fix-only", "--quiet", "."),
     (_RUFF, "format", "--quiet", "."),
     (*_CATALOG, "schemas"),
+    (*_CATALOG, "pickle-names"),
     (*_CATALOG, "docs"),
 )
 

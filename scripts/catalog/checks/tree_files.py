@@ -15,7 +15,7 @@ _MADE = {"__pycache__", "build", "dist"}
 def tree_files(root: Path, *endings: str) -> list[str]:
     """Paths relative to the root of all files with one of the endings (all without any): what git tracks or would add.
 
-    Without git or a checkout: everything that is neither hidden nor made.
+    Without git or a checkout: everything that is neither hidden nor made, and .github.
     """
     command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
@@ -28,7 +28,7 @@ def tree_files(root: Path, *endings: str) -> list[str]:
 
 def _walk(root: Path) -> Iterator[str]:
     for where, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".") and name not in _MADE]
+        folders[:] = [name for name in folders if (name[0] != "." or name == ".github") and name not in _MADE]
         for name in files:
             yield os.path.relpath(os.path.join(where, name), root)
 
