@@ -46,7 +46,7 @@ class Layout:
         where = self.path / "index.json"
         try:
             return parse_index(where.read_bytes(), str(where))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return Index(media_type=INDEX)
         except OSError as error:
             raise TaskError(
