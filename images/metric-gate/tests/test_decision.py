@@ -192,6 +192,22 @@ def test_a_baseline_without_the_metric_names_near_matches():
         ("min_gain", "0.1", "0.95", "0.95", "0.95 is equal to 0.95, and must be better by 0.1"),
         ("max_drop", "0", "0.96", "0.95", "0.96 is 0.01 better than 0.95"),
         ("min", "0.9", "0.8", None, "0.8 is less than 0.9"),
+        (
+            "max_drop",
+            "0.01",
+            "0.7555555555555555",
+            "0.9",
+            "0.7555555555555555 is 0.1444 worse than 0.9, and may be worse by 0.01",
+        ),
+        (
+            "max_drop",
+            "0.01",
+            "0.8899999999",
+            "0.9",
+            "0.8899999999 is 0.0100000001 worse than 0.9, and may be worse by 0.01",
+        ),
+        ("max_drop", "0.01", "0.8900000001", "0.9", "0.8900000001 is 0.0099999999 worse than 0.9"),
+        ("min_gain", "0.1", "0.99999999", "0.9", "0.99999999 is 0.09999999 better than 0.9, and must be better by 0.1"),
     ],
 )
 def test_the_message_says_by_how_much(bound, limit, candidate, before, said):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metric_gate.numbers_as_written import MAX_DIGITS, MAX_EXPONENT, minus, number, plain, times
+from metric_gate.numbers_as_written import MAX_DIGITS, MAX_EXPONENT, minus, number, plain, shorter, times
 
 digits = st.text("0123456789", min_size=1, max_size=40)
 exponents = st.integers(-300, 300)
@@ -91,3 +91,11 @@ def test_the_widest_numbers_still_subtract_exactly():
 )
 def test_messages_show_short_numbers_plainly(text, shown):
     assert plain(number(text).value) == shown
+
+
+@given(written, written)
+def test_a_shortened_number_compares_as_the_whole_one_does(text, beside):
+    value, other = number(text).value, number(beside).value
+    shown = number(shorter(value, beside=other)).value
+    assert (shown < other, shown > other) == (value < other, value > other)
+    assert abs(Fraction(shown) - Fraction(value)) <= abs(Fraction(value)) / 1000

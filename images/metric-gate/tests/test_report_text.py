@@ -1,7 +1,9 @@
 from dataclasses import dataclass
 
-from metric_gate.report_text import SUMMARY_BYTES, markdown, screen_lines, summary
-from taskkit.gate_report import Baseline, Check, GateReport
+from msgspec.structs import replace
+
+from metric_gate.report_text import SUMMARY_BYTES, markdown, reason, screen_lines, summary
+from taskkit.gate_report import Baseline, Check, GateReport, Override
 
 
 @dataclass
@@ -57,3 +59,12 @@ def test_the_summary_is_one_short_line():
     assert len(text.encode()) <= SUMMARY_BYTES
     assert text.endswith("…")
     assert summary(report(Given())) == "fail: accuracy: 0.9 is less than 1"
+
+
+def test_the_screen_names_the_first_reason_and_counts_the_others():
+    one = report(Given())
+    many = replace(one, checks=one.checks * 3)
+    assert screen_lines(many)[-1] == "verdict: fail, refused: accuracy: 0.9 is less than 1 (and 2 more)"
+    assert reason(many).count("is less than 1") == 3
+    overridden = replace(many, verdict="overridden", override=Override("we know", "fail"))
+    assert summary(overridden) == "overridden: we know; accuracy: 0.9 is less than 1 (and 2 more)"

@@ -14,7 +14,7 @@ from typing import Literal
 from metric_gate.baseline import Baseline
 from metric_gate.directions import direction_of, near_matches
 from metric_gate.metrics_document import Metrics
-from metric_gate.numbers_as_written import Number, minus, plain, times
+from metric_gate.numbers_as_written import Number, minus, plain, shorter, times
 from metric_gate.rules_document import RELATIVE, Bound, Rule
 from taskkit.errors import UsageError
 from taskkit.gate_report import Check, Verdict
@@ -120,23 +120,26 @@ def _decide(
     if before is None:
         return "no-baseline", _why_no_baseline(rule.metric, baseline)
     gain = minus(value.value, before.value) if rule.direction == "higher" else minus(before.value, value.value)
-    change = f"{value.text} is {_change(gain)} {before.text}"
+    allowed = times(limit, abs(before.value)) if bound == "max_drop_ratio" else limit
+    needed = limit if bound == "min_gain" else -allowed
+    change = f"{value.text} is {_change(gain, needed)} {before.text}"
     if bound == "min_gain":
-        return _said(gain >= limit, change, f"{change}, and must be better by {plain(limit)}")
-    allowed = limit if bound == "max_drop" else times(limit, abs(before.value))
+        return _said(gain >= needed, change, f"{change}, and must be better by {plain(limit)}")
     share = f" ({plain(limit)} of |{before.text}|)" if bound == "max_drop_ratio" else ""
-    stated = f"may be worse by {plain(allowed)}{share}" if allowed else "may not be worse"
-    return _said(-gain <= allowed, change, f"{change}, and {stated}")
+    stated = f"may be worse by {shorter(allowed, beside=abs(gain))}{share}" if allowed else "may not be worse"
+    return _said(gain >= needed, change, f"{change}, and {stated}")
 
 
 def _said(holds: bool, good: str, bad: str) -> tuple[Literal["pass", "fail"], str]:
     return ("pass", good) if holds else ("fail", bad)
 
 
-def _change(gain: Decimal) -> str:
+def _change(gain: Decimal, needed: Decimal) -> str:
+    """The gain in words; in few digits, unless just the others tell on which side of ``needed`` it lies."""
     if not gain:
         return "equal to"
-    return f"{plain(abs(gain))} {'better' if gain > 0 else 'worse'} than"
+    shown = shorter(abs(gain), beside=abs(needed))
+    return f"{shown} {'better' if gain > 0 else 'worse'} than"
 
 
 def _why_no_baseline(metric: str, baseline: Baseline) -> str:

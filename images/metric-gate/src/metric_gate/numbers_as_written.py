@@ -20,6 +20,8 @@ _EXACT = decimal.Context(
     traps=[decimal.Inexact, decimal.InvalidOperation, decimal.Overflow, decimal.Underflow],
 )  # fmt: skip
 
+_FOUR_DIGITS = decimal.Context(prec=4, Emin=-8 * MAX_EXPONENT, Emax=8 * MAX_EXPONENT, traps=[])
+
 
 @dataclass(frozen=True)
 class Number:
@@ -59,3 +61,11 @@ def plain(value: Decimal) -> str:
         return "0"
     shortest = _EXACT.normalize(value)
     return f"{shortest:f}" if -10 <= shortest.adjusted() <= 15 else str(shortest)
+
+
+def shorter(value: Decimal, beside: Decimal | None = None) -> str:
+    """For messages: four digits, or all of them where four would not compare with ``beside`` as the value does."""
+    rounded = _FOUR_DIGITS.plus(value)
+    if beside is not None and value.compare(beside) != rounded.compare(beside):
+        return plain(value)
+    return plain(rounded)

@@ -19,26 +19,36 @@ def screen_lines(report: GateReport, *, colours: bool = False) -> list[str]:
     lines = _table([_cells(check) for check in report.checks], colours=colours) if report.checks else []
     lines += [f"note: {_printable(note)}" for note in report.notes]
     verdict = _painted(report.verdict, report.verdict) if colours else report.verdict
-    return [*lines, f"verdict: {verdict}, {'approved' if report.approved else 'refused'}: {reason(report)}"]
+    return [*lines, f"verdict: {verdict}, {'approved' if report.approved else 'refused'}: {brief_reason(report)}"]
 
 
 def summary(report: GateReport) -> str:
     """One short line for a Tekton result, at most SUMMARY_BYTES long."""
-    text = f"{report.verdict}: {reason(report)}".encode()
+    text = f"{report.verdict}: {brief_reason(report)}".encode()
     return text.decode() if len(text) <= SUMMARY_BYTES else text[: SUMMARY_BYTES - 3].decode(errors="ignore") + "…"
 
 
 def reason(report: GateReport) -> str:
-    """Why the verdict is what it is, in one line: the failed checks that count, or how many hold."""
+    """Why the verdict is what it is, in one line: every failed check that counts, or how many hold."""
+    return _printable("; ".join(_reasons(report)))
+
+
+def brief_reason(report: GateReport) -> str:
+    """As ``reason``, with the first check alone and the number of the others."""
+    told = _reasons(report)
+    most = 2 if report.override else 1
+    more = f" (and {len(told) - most} more)" if len(told) > most else ""
+    return _printable("; ".join(told[:most])) + more
+
+
+def _reasons(report: GateReport) -> list[str]:
     if report.verdict == "pass":
-        return _printable(_why_passed(report.checks))
+        return [_why_passed(report.checks)]
     if not report.checks:
-        return "there is no baseline and no rule, and the model has no metric of known direction"
+        return ["there is no baseline and no rule, and the model has no metric of known direction"]
     blame = "no-baseline" if report.verdict == "no-baseline" else "fail"
     blamed = [_sentence(check) for check in _counting(report.checks) if check.verdict == blame]
-    if report.override:
-        blamed.insert(0, report.override.reason)
-    return _printable("; ".join(blamed))
+    return [report.override.reason, *blamed] if report.override else blamed
 
 
 def _sentence(check: Check) -> str:
