@@ -24,8 +24,30 @@ from pathlib import Path
 VENV = Path("/opt/venv")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-cache-dir", "--no-input")
 
-TESTED = ("numpy", "scipy", "sklearn", "pandas", "pyarrow", "onnx", "joblib", "skops", "narwhals", "threadpoolctl", "dulwich")
-NEEDED = {"numpy/_core/tests": ("__init__.py", "_natype.py")}  # numpy.testing, which scikit-learn imports, takes a class from it
+TESTED = (
+    "numpy",
+    "scipy",
+    "sklearn",
+    "pandas",
+    "pyarrow",
+    "onnx",
+    "joblib",
+    "skops",
+    "narwhals",
+    "threadpoolctl",
+    "dulwich",
+)
+NEEDED = {
+    "numpy/_core/tests": ("__init__.py", "_natype.py")
+}  # numpy.testing, which scikit-learn imports, takes a class from it
+UNUSED = (
+    "onnxruntime/capi/libonnxruntime.so.*",  # for programs in C; the Python module has all of it linked in
+    *(
+        "onnxruntime/transformers",
+        "onnxruntime/quantization",
+        "onnxruntime/tools",
+    ),  # for making models, not for running them
+)
 TEST_FOLDERS = ("tests", "test", "conftest.py")
 DEVELOPMENT = ("*.pyi", "*.pyx", "*.pxd", "*.pxi", "*.h", "*.hpp", "*.a", "*.c", "*.cpp", "*.proto")
 
@@ -66,8 +88,10 @@ def pip_install(lines: list[str], python: Path, *options: str) -> None:
         )
 
 
-def _development_files(packages: Path) -> Iterator[Path]:
-    """What only tests and compilers read."""
+def _unneeded(packages: Path) -> Iterator[Path]:
+    """What only tests and compilers read, and nothing in these images."""
+    for pattern in UNUSED:
+        yield from packages.glob(pattern)
     for folder, needed in NEEDED.items():
         yield from (path for path in (packages / folder).glob("*") if path.name not in needed)
     for name in TESTED:
@@ -80,7 +104,7 @@ def _development_files(packages: Path) -> Iterator[Path]:
 
 
 def prune(packages: Path) -> None:
-    for path in list(_development_files(packages)):
+    for path in list(_unneeded(packages)):
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     for activate in (VENV / "bin").glob("[Aa]ctivate*"):
         activate.unlink()

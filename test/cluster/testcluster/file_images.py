@@ -83,7 +83,7 @@ class Registry:
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return None
-            raise ClusterError(f"the registry {self.address} answered {error.code} for {name}:{tag}") from error
+            raise
         return answer["Docker-Content-Digest"]
 
     def _upload(self, name: str, digest: str, size: int, content: IO[bytes]) -> None:
@@ -94,14 +94,12 @@ class Registry:
 
     def push(self, image: FileImage) -> str:
         """Pushes an image unless its tag is there already, and gives its reference by digest. Raises ClusterError."""
-        digest = self.digest(image.name, image.tag)
-        if digest is None:
-            try:
-                digest = self._push(image)
-            except (urllib.error.URLError, OSError) as error:
-                raise ClusterError(
-                    f"could not push {image.name}:{image.tag} to the registry {self.address}: {error}"
-                ) from error
+        try:
+            digest = self.digest(image.name, image.tag) or self._push(image)
+        except OSError as error:  # urllib's errors are of this kind
+            raise ClusterError(
+                f"could not push {image.name}:{image.tag} to the registry {self.address}: {error}"
+            ) from error
         return f"{self.address}/{image.name}@{digest}"
 
     def _push(self, image: FileImage) -> str:
