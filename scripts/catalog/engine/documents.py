@@ -16,12 +16,13 @@ from typing import Any
 
 import yaml
 
-from catalog.engine import schema, yamlreader
+from catalog.engine import older, schema, yamlreader
 from catalog.engine.findings import Finding, Level, Position
 
 _STEP = re.compile(r'\.?([^.\[\]"]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
 _SIMPLE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SUFFIXES = {".yaml", ".yml"}
+_OTHERS = {"node_modules", "vendor"}  # other people's files
 
 FieldPath = tuple[str | int, ...]
 
@@ -153,7 +154,8 @@ class Documents:
 
     @classmethod
     def load(cls, paths: Iterable[str | Path]) -> tuple[Documents, list[Finding]]:
-        """All documents of the files, and of the YAML files anywhere below the folders (hidden ones left out).
+        """All documents of the files, and of the YAML files anywhere below the folders (hidden ones and other
+        people's, such as ``vendor``, left out).
 
         In a folder, YAML that is no Kubernetes document (neither ``apiVersion`` nor ``kind``) is passed over; a file
         that was named itself must hold documents. What cannot be read is a finding, never an exception.
@@ -179,16 +181,24 @@ def _shared(one: Path, other: Path) -> int:
 def _files(paths: Iterable[str | Path]) -> Iterator[tuple[Path, bool]]:
     seen: set[Path] = set()
     for path in map(Path, paths):
-        found = sorted(_below(path)) if path.is_dir() else [path]
+        found = sorted(_below(path), key=_natural) if path.is_dir() else [path]
         for file in found:
             if (key := Path(os.path.abspath(file))) not in seen:
                 seen.add(key)
                 yield file, file is path
 
 
+def _natural(path: Path) -> tuple[tuple[int | str, ...], ...]:
+    """An order in which version 0.10 comes after 0.9."""
+    return tuple(
+        tuple(int(piece) if index % 2 else piece for index, piece in enumerate(re.split(r"(\d+)", part)))
+        for part in path.parts
+    )
+
+
 def _below(folder: Path) -> Iterator[Path]:
     for where, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in _OTHERS]
         for name in files:
             if os.path.splitext(name)[1] in _SUFFIXES and not name.startswith("."):
                 yield Path(where, name)
@@ -236,14 +246,24 @@ def _document(path: Path, node: yaml.nodes.Node, body: dict[str, Any]) -> Docume
         kind=kind,
         name=name if isinstance(name, str) else "",
         api_version=api_version,
-        body=schema.stored(body, kind) if api_version in schema.VERSIONS.get(kind, ()) else body,
+        body=_as_stored(body, kind, api_version),
         path=path,
         marks=node,
     )
 
 
+def _as_stored(body: dict[str, Any], kind: str, api_version: str) -> dict[str, Any]:
+    if api_version in schema.VERSIONS.get(kind, ()):
+        stored: dict[str, Any] = schema.stored(body, kind)
+        return stored
+    if api_version == schema.OLDER.get(kind):
+        return older.as_v1(schema.stored(body, kind), kind)
+    return body
+
+
 def _fault(path: Path, fault: yamlreader.Fault) -> Finding:
     here = Position(str(path), fault.line)
     if fault.fatal:
-        return Finding(Level.ERROR, "yaml", f"not readable as YAML: {fault.message}", "mend the YAML", here)
+        remedy = "put a template's braces in quotes" if "no plain text" in fault.message else "mend the YAML"
+        return Finding(Level.ERROR, "yaml", f"not readable as YAML: {fault.message}", remedy, here)
     return Finding(Level.WARNING, "duplicate-key", f"{fault.message}; only the last one counts", "remove one", here)

@@ -27,6 +27,12 @@ VERSIONS = {
 }
 """The kinds known here, each with the versions of it that are read."""
 
+OLDER = dict.fromkeys(("Task", "TaskRun", "Pipeline", "PipelineRun"), "tekton.dev/v1beta1")
+"""Versions that Tekton still serves and turns into the current one; they can be checked, but not run here."""
+
+UNCHECKED = {"CustomRun", "VerificationPolicy"}
+"""Tekton's kinds whose documents are taken as they are."""
+
 _FIELD = re.compile(r"(?P<name>\w+)(?P<required>!?)(?::(?P<type>\S+))?")
 _WORDS = {"text": "text", "int": "a whole number", "bool": "true or false", "port": "a number or a name"}
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/

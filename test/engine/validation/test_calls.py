@@ -41,7 +41,7 @@ def test_a_run_that_gives_what_is_needed_is_accepted(check):
 
 def test_an_unknown_task_names_the_nearest(check):
     fields = "taskRef: {name: trian}  # here\nparams: [{name: script, value: x}]\n" + BINDING
-    check.refuses("unknown-task", "there is no Task 'trian' among the given files and the catalog (did you mean 'train'?)",
+    check.refuses("unknown-reference", "there is no Task 'trian' among the given files and the catalog (did you mean 'train'?)",
                   *run(check, fields))  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def test_a_task_is_found_in_the_catalog_too(check, tmp_path):
     fields = "taskRef: {name: train}\nparams: [{name: script, value: x}]\n" + BINDING
     given, _ = check.load(check.document("TaskRun", fields))
     assert validate(given, catalog) == []
-    assert [one.rule for one in validate(given)] == ["unknown-task"]
+    assert [one.rule for one in validate(given)] == ["unknown-reference"]
 
 
 def test_a_missing_param_is_told_and_the_misspelt_one_beside_it_named(check):

@@ -113,7 +113,7 @@ def _callee(sheet: Sheet, holder: Part, kind: str, known: Known) -> Callee | Non
         message = f"there is no {kind} {name!r} among the given files and the catalog"
         names = known.names(kind)
         remedy = unknown(name, names) if names else f"give the file of the {kind}, too"
-        sheet.error("unknown-task", reference.at("name"), message, remedy)
+        sheet.error("unknown-reference", reference.at("name"), message, remedy)
         return None
     return Callee(_spec(found), found.title, inline=False)
 

@@ -155,6 +155,10 @@ def is_custom(part: Part, key: str) -> bool:
 
 
 def _check_custom(sheet: Sheet, part: Part) -> None:
+    if part.text("kind") == "ClusterTask":
+        remedy = "refer to the Task by the resolver 'cluster', or install it beside and write 'kind: Task'"
+        sheet.error("reference", part.at("kind"), "Tekton 1.0 dropped ClusterTasks", remedy)
+        return
     if not part.text("kind"):
         sheet.error("reference", part.at("kind"), "a custom task needs a 'kind'", "add it, or remove 'apiVersion'")
     if not re.fullmatch(r"[^/]+/[^/]+", part.text("apiVersion")):
