@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 from model_server.cpu_limits import limit_library_threads, usable_processors
+from model_server.scratch import Scratch
 from model_server.settings import Settings, read_settings
 from taskkit.errors import EXIT_DONE, EXIT_FAULT, TaskError
 
@@ -46,12 +45,12 @@ def run(settings: Settings) -> None:
         return
     from model_server.serving import stoppable_while_loading
 
-    with stoppable_while_loading(), tempfile.TemporaryDirectory(prefix="model-server-") as scratch:
+    with stoppable_while_loading(), Scratch() as scratch:
         if settings.app:
             from model_server.user_application import serve_application
 
-            serve_application(settings, Path(scratch))
+            serve_application(settings, scratch)
         else:
             from model_server.model_service import serve_model
 
-            serve_model(settings, Path(scratch), threads=settings.threads or usable_processors())
+            serve_model(settings, scratch, threads=settings.threads or usable_processors())

@@ -111,6 +111,12 @@ class Front:
             reply = refusal.reply()
             if refusal.status == 413:
                 headers = (_CLOSE,)  # the rest of the body is not read
+        except asyncio.CancelledError:
+            if not self._draining.begun:
+                raise
+            # The drain timeout: the thread goes on, but nobody waits for it any more.
+            reply = Refusal(503, "the server ended before this request was done; send it again").reply()
+            headers = ((b"retry-after", b"1"),)
         await self._send(send, reply, *headers)
 
     def _answer(self, handler: BodyHandler, body: bytes) -> Reply:

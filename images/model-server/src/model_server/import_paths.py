@@ -12,11 +12,12 @@ from installer.sources import WheelFile
 from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from model_server.scratch import Scratch
 from taskkit.errors import TaskError
 from taskkit.model_directory import CODE, WHEELS
 
 
-def add_project_paths(model_dir: Path, scratch: Path) -> None:
+def add_project_paths(model_dir: Path, scratch: Scratch) -> None:
     """code/ first, then the wheels unpacked into ``scratch``, then what is installed; the current folder not at all.
 
     The files must have been verified before. Raises TaskError.
@@ -27,9 +28,9 @@ def add_project_paths(model_dir: Path, scratch: Path) -> None:
     project = [model_dir / CODE] if (model_dir / CODE).is_dir() else []
     wheels = sorted((model_dir / WHEELS).glob("*.whl"))
     for wheel in wheels:
-        _unpack(wheel, scratch)
+        _unpack(wheel, scratch.directory)
     if wheels:
-        project.append(scratch / WHEELS)
+        project.append(scratch.directory / WHEELS)
     sys.path[:] = [*(str(path.resolve()) for path in project), *installed]
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import msgspec
 
@@ -15,6 +13,7 @@ from model_server.import_paths import add_project_paths
 from model_server.loading import LoadedModel, load_model
 from model_server.refusals import Refusal, Reply
 from model_server.row_protocol import RowProtocol
+from model_server.scratch import Scratch
 from model_server.serving import bound_socket, end_at_once, serve, url_of
 from model_server.settings import Settings
 from model_server.tensor_protocol import TensorProtocol
@@ -24,7 +23,7 @@ from taskkit.errors import EXIT_DONE
 NO_SIGNATURE = "send plain arrays to {infer}, or train again with an input example (param input-example)"
 
 
-def serve_model(settings: Settings, scratch: Path, *, threads: int) -> None:
+def serve_model(settings: Settings, scratch: Scratch, *, threads: int) -> None:
     """Checks, loads and serves until a signal. Raises TaskError."""
     warnings.showwarning = warning_line
     listener = bound_socket(settings.host, settings.port)
@@ -50,7 +49,7 @@ def serve_model(settings: Settings, scratch: Path, *, threads: int) -> None:
         executor.shutdown(wait=False, cancel_futures=True)
         if front.predicting:
             warn(f"{front.predicting} predictions did not end within {settings.drain_timeout:g} s, ended without them")
-            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.remove()
             end_at_once(EXIT_DONE)
 
 

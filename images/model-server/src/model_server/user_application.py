@@ -14,6 +14,7 @@ from typing import Any
 from model_server.checked_files import CheckedModel, check_files, check_versions
 from model_server.front import Draining
 from model_server.import_paths import add_project_paths
+from model_server.scratch import Scratch
 from model_server.serving import StoppedWhileLoading, bound_socket, serve, url_of
 from model_server.settings import Settings
 from model_server.warning_lines import warn_unless_given
@@ -22,7 +23,7 @@ from taskkit.errors import TaskError, UsageError
 from taskkit.model_directory import CODE
 
 
-def serve_application(settings: Settings, scratch: Path) -> None:
+def serve_application(settings: Settings, scratch: Scratch) -> None:
     """Checks digests and versions, then serves the user's application until a signal. Raises TaskError."""
     file, attribute = parsed_app(settings.app)
     with bound_socket(settings.host, settings.port) as listener:
@@ -60,7 +61,7 @@ def parsed_app(app: str) -> tuple[str, str]:
     return file, attribute
 
 
-def working_directory(checked: CheckedModel, scratch: Path) -> Path:
+def working_directory(checked: CheckedModel, scratch: Scratch) -> Path:
     """The current folder where it holds the checked files (an image is made so), else a fresh one with links to them.
 
     The model lies in it under the name that its script gave, the project's code under its own names. A current folder
@@ -74,7 +75,7 @@ def working_directory(checked: CheckedModel, scratch: Path) -> Path:
     here = Path.cwd()
     if all(os.path.realpath(here / name) == os.path.realpath(file) for name, file in wanted.items()):
         return here
-    made = scratch / "app"
+    made = scratch.directory / "app"
     for name, file in wanted.items():
         link = made / name
         link.parent.mkdir(parents=True, exist_ok=True)
