@@ -124,7 +124,8 @@ class _Upload:
                 failure: TaskError = self._repository.refuse(
                     response, f"take blob {self._blob.digest} into {self._repository.name}"
                 )
-                if response.status not in AGAIN | _LOST and not too_large and "DIGEST_INVALID" not in _codes(failure):
+                again = response.status in AGAIN | _LOST or "DIGEST_INVALID" in _codes(failure)
+                if not (again or too_large or (in_chunks and self._chunks_refused)):
                     raise failure
             except ConnectionFailedError as error:
                 failure, too_large = error, False
@@ -133,7 +134,7 @@ class _Upload:
                 raise failure
             patience.sleep(pause)
             spent += pause
-            if attempt > 1 and self._repository.has_blob(self._blob.descriptor):
+            if not too_large and self._repository.has_blob(self._blob.descriptor):
                 return  # it arrived, and only the answer was lost
             in_chunks = (in_chunks or self._blob.size > CHUNK_SIZE or too_large) and not self._chunks_refused
             location = ""
