@@ -88,6 +88,12 @@ class Page:
     def options(self) -> dict[str, Option]:
         return {option.name: option for option in (self.program.options if self.program else ())}
 
+    def described(self, param: dict[str, Any]) -> str:
+        """A param's description, with the choices where it does not name them all."""
+        option, text = self.options.get(param["name"]), param["description"].strip()
+        choices = [code_span(choice) for choice in (option.choices if option else ())]
+        return text if all(choice in text for choice in choices) else f"{text} One of {', '.join(choices)}."
+
     @property
     def samples(self) -> list[Sample]:
         """The simplest first."""

@@ -15,6 +15,8 @@ from pathlib import Path
 from catalog.environments import ROOT
 
 FAILED = 3
+_STABLE = ("--hypothesis-profile=ci",)
+"""The same examples each time, and no deadlines: a busy machine is no failure."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def places(root: Path, name: str) -> Places:
     """The tests of a task, program, pipeline or room of ``test/``; all empty where there is nothing of that name."""
     unit = [root / "images" / name / "tests", root / "test" / name]
     runs = [*root.glob(f"task/{name}/*/tests"), *root.glob(f"pipeline/{name}/*/tests")]
-    return Places(tuple(path for path in unit if path.is_dir()), tuple(sorted(runs)))
+    return Places(tuple(path for path in unit if any(path.rglob("test_*.py"))), tuple(sorted(runs)))
 
 
 def names(root: Path) -> list[str]:
@@ -53,14 +55,15 @@ def parts(root: Path, asked: list[str]) -> list[Part]:
     catalog, workers = (sys.executable, "-m", "catalog"), ("-n", "2", "--dist", "worksteal")
     every = [Part("check", (*catalog, "check"))] if not asked else []
     if unit or not asked:
-        every.append(Part("pytest", (sys.executable, "-m", "pytest", *(workers if not asked else ()), *unit)))
+        options = (*_STABLE, *(workers if not asked else ()))
+        every.append(Part("pytest", (sys.executable, "-m", "pytest", *options, *unit)))
     if runs or not asked:
         every.append(Part("task tests", (*catalog, "task-tests", *runs)))
     return every
 
 
 def main(argv: list[str]) -> int:
-    """0 when everything passed, 2 for an unknown name, else 3. All parts run, whatever the others say."""
+    """0 when everything passed, 2 for an unknown name, 130 after Ctrl-C, else 3. One failing part stops no other."""
     parser = argparse.ArgumentParser(prog="./scripts/test", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="a task, program or pipeline (default: everything)")
     asked = parser.parse_args(argv).names
@@ -69,9 +72,13 @@ def main(argv: list[str]) -> int:
         return 2
     began = time.monotonic()
     ended = {}
-    for part in parts(ROOT, asked):
-        print(f"── {part.name} " + "─" * (70 - len(part.name)), flush=True)
-        ended[part.name] = subprocess.run(part.command, cwd=ROOT, check=False).returncode
+    try:
+        for part in parts(ROOT, asked):
+            print(f"── {part.name} " + "─" * (70 - len(part.name)), flush=True)
+            ended[part.name] = subprocess.run(part.command, cwd=ROOT, check=False).returncode
+    except KeyboardInterrupt:
+        print("test: stopped", file=sys.stderr)
+        return 130
     failed = [name for name, code in ended.items() if code]
     outcome = f"failed: {', '.join(failed)}" if failed else f"passed: {', '.join(ended)}"
     print(f"test: {outcome} ({time.monotonic() - began:.0f} s)", flush=True)
