@@ -110,7 +110,7 @@ def test_every_documented_path_to_get_is_there(client):
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_the_schema_of_a_row_and_the_reader_agree(data):
     kinds = {"number": ("float64", "float32"), "integer": ("int64", "uint8"), "boolean": ("bool",), "string": ("str",)}
     columns = []

@@ -266,7 +266,7 @@ SCALARS = (
     datatype=st.sampled_from([*DATATYPES, "FLOAT"]), shape=st.lists(st.integers(-1, 5), max_size=3),
     data=st.lists(SCALARS | st.lists(SCALARS, max_size=5), max_size=8), name=st.sampled_from(["input-0", "age", "city"]),
 )  # fmt: skip
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_tensor_is_answered_or_refused_never_a_fault(client, datatype, shape, data, name):
     for model in ("mixed", "text", "regression", "iris-unsigned"):
         answer = client(model).infer({"inputs": [tensor(data, shape, datatype, name)]})
