@@ -158,14 +158,13 @@ def run_pipeline(project: Path, extra: list[str]) -> dict[str, Any]:
 
 def unpack_image(layout: Path, digest: str) -> Path:
     """Unpacks the layout with every digest checked; gives the folder of the model in it."""
+    from taskkit.errors import TaskError
+    from taskkit.oci.layout import Layout
     from taskkit.oci.unpack import unpack
 
-    from taskkit.errors import TaskError
-
     root = STATE / "rootfs"
-    shutil.rmtree(root, ignore_errors=True)
     try:
-        unpack(layout, digest, root)
+        unpack(Layout(layout), root, digest=digest, below="models")
     except TaskError as error:
         raise DemoError(str(error)) from error
     print(f"\nunpacked {shown(layout)} @ {digest[:19]}… to {shown(root)}, all digests checked")

@@ -80,6 +80,11 @@ def test_results_exist_even_when_the_work_fails(tmp_path):
     assert (tmp_path / "w").read_text() == ""
 
 
+def test_results_exist_even_when_the_command_line_is_wrong(tmp_path):
+    assert run(BAKE, lambda _: Outcome({}), ["--oven=wood", "--result", f"weight={tmp_path / 'w'}", "--toppings"]) == 2
+    assert (tmp_path / "w").read_text() == ""
+
+
 def test_an_error_is_one_line_with_its_remedy_and_no_traceback(capsys):
     def burn(_: Arguments) -> Outcome:
         raise TaskError("file 'a\nb' is burnt", "lower the heat")

@@ -170,11 +170,23 @@ def _string(option: Option, value: str | list[str] | None) -> str:
     return value
 
 
-def _result_files(program: Program, elements: Sequence[str]) -> dict[str, Path]:
+def _after_result(argv: Sequence[str]) -> list[str]:
+    """The elements of ``--result``, read before the rest of a command line is known to be right."""
+    found, taking = [], False
+    for element in argv:
+        taking = element == "--result" or (taking and not element.startswith("--"))
+        if taking and element != "--result":
+            found.append(element)
+    return found
+
+
+def _result_files(program: Program, elements: Sequence[str], *, lenient: bool = False) -> dict[str, Path]:
     declared = [result.name for result in program.results]
     files = {}
     for element in elements:
         name, equals, path = element.partition("=")
+        if lenient and not (path and name in declared):
+            continue
         if not equals or not path:
             raise UsageError(f"--result '{element}' is not NAME=PATH", f"names are: {', '.join(declared)}")
         if name not in declared:
@@ -207,8 +219,8 @@ def run(program: Program, work: Callable[[Arguments], Outcome], argv: Sequence[s
     own = argv[: argv.index("--")] if "--" in argv else argv
     debug = "--debug" in own
     try:
+        write_results(_result_files(program, _after_result(own), lenient=True), {})
         arguments = parse(program, argv)
-        write_results(arguments.result_files, {})
         outcome = work(arguments)
         write_results(arguments.result_files, outcome.results)
         if outcome.error:
