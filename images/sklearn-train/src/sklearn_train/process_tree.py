@@ -86,7 +86,7 @@ def name_of(process_id: int) -> str:
 
 
 def end_processes(ids: Iterable[int], grace: float) -> None:
-    """SIGTERM, after ``grace`` seconds SIGKILL; returns when all of them are gone and reaped."""
+    """SIGTERM, after ``grace`` seconds SIGKILL; returns when all have ended. Their exit codes stay to be asked."""
     open_ids = set(ids)
     _signal_all(open_ids, signal.SIGTERM)
     until = time.monotonic() + grace
@@ -104,12 +104,11 @@ def _signal_all(ids: Iterable[int], number: signal.Signals) -> None:
 
 
 def _running(ids: set[int]) -> set[int]:
-    """Those that still run; our own children among the others are reaped."""
-    left = set()
+    return {process.id for process_id in ids for process in only(process_id) if not process.ended}
+
+
+def reap(ids: Iterable[int]) -> None:
+    """Takes the exit codes of adopted orphans, so that they don't stay as zombies."""
     for process_id in ids:
         with suppress(ChildProcessError):
             os.waitpid(process_id, os.WNOHANG)
-        process = _process(process_id)
-        if process is not None and not process.ended:
-            left.add(process_id)
-    return left

@@ -90,10 +90,7 @@ class ProjectCode:
 
         ``src/serve.py:app`` means the file. Raises TaskError, UsageError.
         """
-        given = item.partition(":")[0]
-        path = confined(self._workspace, given, "include")
-        if not path.exists():
-            raise TaskError(f"include '{given}' does not exist in the workspace", "give the path of a file or folder")
+        path = confined(self._workspace, item.partition(":")[0], "include")
         for file in [path] if path.is_file() else _files_of(path):
             _copy_file(self._workspace, file, self._code / file.relative_to(self._workspace))
             if file.suffix == ".py":

@@ -71,6 +71,8 @@ def read_request(arguments: Arguments, workspace: Path) -> Request:
         if arguments[name]:
             confined(workspace, arguments[name], name)
     include = tuple(item for item in arguments.array("include") if item)
+    for item in include:
+        _check_include(workspace, item)
     request = Request(
         workspace=workspace,
         script=script,
@@ -106,6 +108,12 @@ def _script(workspace: Path, given: str) -> Script:
         if file.is_file():
             return Script(given, is_module=True, file=file)
     return Script(given, is_module=True, file=None)
+
+
+def _check_include(workspace: Path, item: str) -> None:
+    given = item.partition(":")[0]
+    if not confined(workspace, given, "include").exists():
+        raise TaskError(f"include '{given}' does not exist in the workspace", "give the path of a file or folder")
 
 
 def _near(workspace: Path, pattern: str) -> str:

@@ -125,7 +125,7 @@ class _Pip:
     def additions(self, arguments: list[str]) -> dict[str, str]:
         """``name==version`` to its pip argument of everything that pip would add to the image."""
         report = self._private / "pip-report.json"
-        self._run(["install", "--dry-run", "--quiet", "--report", str(report), "--constraint", str(self._constraints),
+        self._run(["install", "--dry-run", "--report", str(report), "--constraint", str(self._constraints),
                    *self._sources, *arguments])  # fmt: skip
         found = {}
         for item in json.loads(report.read_text("utf-8"))["install"]:
@@ -151,7 +151,7 @@ class _Pip:
         ) as child:
             ended = child.wait()
         if ended.code:
-            raise self._failed(ended.error_tail)
+            raise self._failed(f"{ended.output_tail}\n{ended.error_tail}")
 
     def _failed(self, text: str) -> TaskError:
         errors = [line.partition("ERROR:")[2].strip() for line in text.splitlines() if "ERROR:" in line]

@@ -9,6 +9,7 @@ from sklearn_train.supervised_process import Ended, duration, size
 from taskkit.errors import TaskError
 
 _RAISED = re.compile(r"([\w.]+\.)?\w*(Error|Exception|Warning|Interrupt|Exit|Iteration|NotFound)\b.*")
+_QUOTED = 300
 _REFUSED = re.compile(
     r"unrecognized arguments|the following arguments are required|expected (one|at least one|\d+) argument|"
     r"invalid choice|No such option|no such option|Unknown flag|Missing (option|argument|parameter)|"
@@ -18,7 +19,8 @@ _REFUSED = re.compile(
 
 def failure(script: str, ended: Ended, memory_limit: int) -> TaskError:
     """``memory_limit`` in bytes."""
-    quoted = f": {ended.last_line}" if ended.last_line else ", and wrote nothing"
+    last = ended.last_line if len(ended.last_line) <= _QUOTED else ended.last_line[: _QUOTED - 1] + "…"
+    quoted = f": {last}" if last else ", and wrote nothing"
     took = duration(ended.seconds)
     if ended.stopped == "memory":
         return TaskError(
@@ -39,7 +41,7 @@ def failure(script: str, ended: Ended, memory_limit: int) -> TaskError:
         )  # fmt: skip
     if ended.code == 1 and _RAISED.fullmatch(ended.last_line):
         remedy = "mend the script; its traceback is in the log above"
-        if ended.last_line.startswith("EOFError"):
+        if last.startswith("EOFError"):
             remedy = "a script that reads stdin finds it empty here; pass what it asks for in args"
-        return TaskError(f"script {script} raised {ended.last_line}", remedy)
+        return TaskError(f"script {script} raised {last}", remedy)
     return TaskError(f"script {script} ended with exit code {ended.code}{quoted}", "see its log above")

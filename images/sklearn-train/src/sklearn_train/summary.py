@@ -55,4 +55,5 @@ def _onnx(manifest: ModelManifest) -> str:
     onnx = manifest.onnx
     if onnx.status != "proved":
         return f"{onnx.status}: {onnx.reason}" if onnx.reason else onnx.status
-    return f"proved equal on {onnx.rows_compared} rows, largest difference {onnx.largest_difference:.2g}"
+    largest = "" if onnx.largest_difference is None else f", largest difference {onnx.largest_difference:.2g}"
+    return f"proved equal on {onnx.rows_compared} rows{largest}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import selectors
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Self, cast
 
 from sklearn_train.cgroup import MemoryGroup
-from sklearn_train.process_tree import descendants, end_processes, end_with_parent, name_of, only, session_of
+from sklearn_train.process_tree import descendants, end_processes, end_with_parent, name_of, only, reap, session_of
 from taskkit.command_line import say
 
 HEARTBEAT_SECONDS = 30.0
@@ -57,6 +58,8 @@ class Ended:
     """The last line that is not blank, of stderr where it wrote there."""
     error_tail: str = ""
     """The end of what it wrote to stderr."""
+    output_tail: str = ""
+    """The end of what it wrote to stdout."""
     stopped: str = ""
     """Why it was stopped before its end: ``memory``, ``time``, or empty."""
     memory_used: int = 0
@@ -137,12 +140,13 @@ class SupervisedProcess:
         finally:
             os.close(exit_event)
         code = self.child.wait()
+        self._peak = max(self._peak, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10)
         for stream in (self._output, self._error):
             stream.drain()
         left = self._end_all(LEFTOVER_GRACE_SECONDS)
         seconds = time.monotonic() - self._started
         last_line = self._error.last_line() or self._output.last_line()
-        return Ended(code, seconds, self._peak, last_line, self._error.text(), stopped, used, left)
+        return Ended(code, seconds, self._peak, last_line, self._error.text(), self._output.text(), stopped, used, left)
 
     def _follow(self, selector: selectors.BaseSelector) -> tuple[str, int]:
         """Until the child ends. (why it was stopped, bytes in use then)."""
@@ -201,6 +205,7 @@ class SupervisedProcess:
         names = tuple(name_of(process_id) for process_id in sorted(running - {self.child.pid}))
         end_processes(running, grace)
         self.child.wait()
+        reap(running - {self.child.pid})
         return names
 
 

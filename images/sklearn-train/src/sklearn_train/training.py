@@ -25,7 +25,7 @@ from sklearn_train.requirements_overlay import NO_OVERLAY, Overlay, install_over
 from sklearn_train.script_environment import Folders, platform_variables, thread_limits
 from sklearn_train.script_failure import failure
 from sklearn_train.summary import summary_lines
-from sklearn_train.supervised_process import Ended, SupervisedProcess, Watch, duration
+from sklearn_train.supervised_process import Ended, SupervisedProcess, Watch, duration, size
 from taskkit.command_line import Arguments, Outcome, say
 from taskkit.errors import TaskError
 from taskkit.model_directory import METRICS, file_entries, ownership_hint, replacing
@@ -153,7 +153,7 @@ def _run_script(request: Request, overlay: Overlay, private: Path, told: Path) -
         say(f"note: ended a process that the script left behind: {name}")
     if ended.code != 0 or ended.stopped:
         raise failure(request.script.given, ended, memory.limit if memory else 0)
-    say(f"the script ended after {duration(ended.seconds)}")
+    say(f"the script ended after {duration(ended.seconds)}, memory {size(ended.peak_memory)} at most")
     return ended
 
 

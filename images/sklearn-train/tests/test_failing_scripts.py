@@ -1,0 +1,186 @@
+"""What the program says, with which exit code, when the script does not do its part. None of these imports scikit-learn."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+
+import pytest
+
+from sklearn_train.command import PROGRAM, work
+from taskkit import command_line
+
+NO_ARGS = ("--",)
+Run = namedtuple("Run", "project code output error results")  # noqa: PYI024
+GOOD = "open('model.pkl', 'wb').write(b'x')\nopen('metrics.json', 'w').write('{\"accuracy\": 1}')\n"
+
+
+def failed(done, code=3):
+    """The one line on stderr that is the program's own, the last one."""
+    assert done.code == code, done.error
+    assert not (done.project / "model").exists()
+    assert not [path for path in done.project.iterdir() if path.name.startswith(".model")]
+    last = done.error.strip().splitlines()[-1]
+    assert last.startswith("sklearn-train: error: ")
+    assert "Traceback" not in last
+    return last.removeprefix("sklearn-train: error: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("raise ValueError('no rows left')", "script src/train.py raised ValueError: no rows left; mend the script"),
+        ("import sys\nprint('so far')\nsys.exit(7)", "script src/train.py ended with exit code 7: so far; "),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "script src/train.py was killed by SIGKILL after "),
+        ("def f(:", "script src/train.py raised SyntaxError: "),
+        ("input('which file? ')", "raised EOFError: EOF when reading a line; a script that reads stdin finds it empty"),
+        (
+            "import argparse\nargparse.ArgumentParser().parse_args()",
+            "does not take the arguments it was given (exit code 2): train.py: error: unrecognized arguments: --model-path",
+        ),
+    ],
+)
+def test_a_script_that_fails_is_quoted(run, script, text, said):
+    assert said in failed(run(script(text)))
+
+
+def test_a_script_that_is_missing_is_named_with_what_is_there(run, script):
+    project = script(GOOD)
+    message = failed(run(project, "--script", "train.py"))
+    assert message.startswith("script 'train.py' does not exist in the workspace ")
+    assert "(there are: src/train.py)" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "said"),
+    [
+        ("", (), "the script wrote no model; let it save the fitted estimator to the path in {model}, or name the file"),
+        ("open('model.pkl', 'wb').write(b'x')", (), 'the script wrote no metrics; let it write a JSON object such as {"'),
+        ("open('a.pkl', 'wb')\nopen('b.joblib', 'wb')", (),
+         "the script wrote several files that could be the model: a.pkl, b.joblib; name one in model-file"),
+        (GOOD, ("--model-file", "other.pkl"),
+         "model-file 'other.pkl' was not written by the script (it wrote model.pkl); give the path"),
+        ("import os\nos.symlink('/etc/hostname', 'model.pkl')", (), "model.pkl is a link that leads out of the workspace"),
+        ("open('model.pkl', 'wb').write(b'x')\nopen('metrics.json', 'w').write('[1]')", (),
+         "metrics file metrics.json holds a list, not an object; "),
+        ("open('model.pkl', 'wb').write(b'x')\nopen('metrics.json', 'w').write('accuracy: 1')", (),
+         "metrics file metrics.json is not JSON (Expecting value"),
+        ("open('model.pkl', 'wb').write(b'x')\nopen('metrics.json', 'w').write('{\"a\": NaN, \"b\": {}, \"c\": true}')", (),
+         "has no finite number at its top level (a: NaN, b: object, c: true or false); let the script write"),
+        ("open('model.pkl', 'wb').write(b'x')\nopen('metrics.json', 'w').write('{}')", (), "(it is empty)"),
+    ],
+)  # fmt: skip
+def test_what_the_script_should_have_written_is_named(run, script, text, options, said):
+    assert said in failed(run(script(text), *options, *NO_ARGS))
+
+
+def test_files_of_an_earlier_run_do_not_count(run, script):
+    project = script("open('metrics.json', 'w').write('{\"accuracy\": 1}')")
+    (project / "model.pkl").write_bytes(b"old")
+    assert "wrote no model (model.pkl was there before and does not count)" in failed(run(project, *NO_ARGS))
+    message = failed(run(project, "--model-file", "model.pkl", *NO_ARGS))
+    assert "model-file 'model.pkl' was there before, and the script did not write it again" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--dataset", "data/none.csv"), 3, "dataset 'data/none.csv' does not exist in the workspace "),
+        (("--dataset", "src"), 3, "dataset 'src' is a directory; give the path of one file"),
+        (("--dataset", "empty.csv"), 3, "dataset 'empty.csv' is empty"),
+        (("--dataset", "rows.csv", "--dataset-sha256", "sha256:" + "0" * 64), 3,
+         "dataset 'rows.csv' has sha256 492d5ea496056f1a6a6592241032fab764c321596317930b4fa0e1e8bc3b7470 (8 bytes), but"),
+        (("--dataset", "rows.csv", "--dataset-sha256", "12"), 2, "dataset-sha256 is '12'; it takes 64 hexadecimal digits"),
+        (("--dataset", "../rows.csv"), 2, "dataset '../rows.csv' leads out of the workspace"),
+        (("--hyperparameters", "C"), 2, "hyperparameter 'C' is not name=value"),
+        (("--hyperparameters", "C=1", "C=2"), 2, "hyperparameter 'C' is given twice"),
+        (("--hyperparameters", "$(id)=1"), 2, "hyperparameter '$(id)=1' is not name=value"),
+        (("--model-dir", "."), 2, "model-dir is the workspace itself; name a folder in it"),
+        (("--model-dir", "src"), 2, "model-dir 'src' holds the script, and it is replaced by each run"),
+        (("--golden", "some"), 2, "--golden is 'some'; it takes one of: shuffled, rows, none"),
+        (("--script", "../train.py"), 2, "script '../train.py' leads out of the workspace"),
+        (("--", "--data", "{dataset}"), 2, "args use {dataset}, but dataset is empty"),
+        (("--requirements", "numpy<2"), 3, "requirement 'numpy<2' would replace the image's numpy "),
+        (("--requirements", "needs.txt"), 3, "requirements file 'needs.txt' does not exist in the workspace"),
+        (("--requirements", "requirements.txt"), 3, "requirements.txt: requirement 'scikit-learn==1.0' would replace"),
+        (("--include", "src/none.py"), 3, "include 'src/none.py' does not exist in the workspace"),
+    ],
+)  # fmt: skip
+def test_a_wrong_param_is_named_before_the_script_runs(script, options, code, said, monkeypatch, capsys):
+    project = script("raise SystemExit('it ran')")
+    monkeypatch.chdir(project)
+    (project / "rows.csv").write_text("a,b\n1,2\n")
+    (project / "empty.csv").touch()
+    (project / "requirements.txt").write_text("scikit-learn==1.0  # old\n")
+    ended = command_line.run(PROGRAM, work, options)
+    output = capsys.readouterr()
+    assert said in failed(Run(project, ended, output.out, output.err, {}), code)
+    assert "$ python" not in output.out
+
+
+def test_a_digest_that_fits_lets_the_script_run(run, script):
+    project = script("import os\nraise SystemExit(f'it ran with {os.listdir(os.environ[\"SM_CHANNEL_TRAINING\"])}')")
+    (project / "rows.csv").write_text("a,b\n1,2\n")
+    (project / "other.csv").write_text("x")
+    pin = "492d5ea496056f1a6a6592241032fab764c321596317930b4fa0e1e8bc3b7470"
+    assert "it ran with ['rows.csv']" in failed(run(project, "--dataset", "rows.csv", "--dataset-sha256", pin))
+
+
+def test_params_are_passed_on_as_they_are_and_never_run(run, script):
+    project = script("import json, os, sys\nprint(json.dumps(sys.argv[1:]))\nprint(os.environ['SM_HPS'])\nsys.exit(4)")
+    odd = ["a b", "$(id)", "`id`", "; id", "'\"", "-x", "line\nline", "ü日", "{model-dir}/{other}"]
+    done = run(project, "--hyperparameters", "a=-1", "b=$(HOME)", "c=", "--", *odd)
+    failed(done)
+    assert (
+        '"a b", "$(id)", "`id`", "; id", "\'\\"", "-x", "line\\nline", "\\u00fc\\u65e5", ".model.training/{other}", '
+        '"--a=-1", "--b", "$(HOME)", "--c", ""]'
+    ) in done.output
+    assert '{"a": -1, "b": "$(HOME)", "c": ""}' in done.output
+
+
+def test_what_the_script_leaves_running_is_ended_and_its_output_not_waited_for(run, script):
+    project = script(
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "away = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(61)'], start_new_session=True)\n"
+        "open('pids', 'w').write(f'{child.pid} {away.pid}')\n"
+    )
+    started = time.monotonic()
+    done = run(project)
+    assert time.monotonic() - started < 30
+    assert "the script wrote no model" in failed(done)
+    assert done.output.count("ended a process that the script left behind") == 2
+    for pid in map(int, (project / "pids").read_text().split()):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_sigterm_is_passed_on_and_nothing_stays(script):
+    project = script(
+        "import signal, sys, time\n"
+        "def stop(*_):\n    print('saving', flush=True)\n    sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, stop)\nprint('ready', flush=True)\ntime.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sklearn_train"], cwd=project, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    for line in process.stdout:
+        if line == "ready\n":
+            break
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert error.startswith("sklearn-train: error: stopped by SIGTERM; the run was cancelled or ran into its timeout")
+    assert sorted(path.name for path in project.iterdir()) == ["src"]
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_workspace_that_is_not_writable_says_whose_it_is(run, script):
+    project = script(GOOD)
+    project.chmod(0o555)
+    try:
+        assert "set podTemplate.securityContext.fsGroup" in failed(run(project))
+    finally:
+        project.chmod(0o755)

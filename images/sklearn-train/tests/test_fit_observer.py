@@ -1,0 +1,166 @@
+"""The observer inside a script's process: what it sees, and that the script can't tell."""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sklearn_train
+
+STARTUP = Path(sklearn_train.__file__).parent / "startup"
+
+SCRIPT = '''
+import cloudpickle, hashlib, inspect, os, pickle, random, subprocess, sys, traceback, warnings
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from own import Own
+
+class Local(ClassifierMixin, BaseEstimator):
+    """By value."""
+    def fit(self, X, y=None):
+        """Fits."""
+        warnings.warn("from fit", UserWarning, stacklevel=2)
+        if y is None:
+            raise ValueError("no y")
+        self.classes_ = np.unique(y)
+        return self
+    def predict(self, X):
+        return np.repeat(self.classes_[:1], len(X))
+
+def show(*values):
+    print(*values, flush=True)
+
+X = pd.DataFrame({"a": np.arange(40.0), "b": np.arange(40) % 7, "c": list("xyz" * 13) + ["x"]})
+X.loc[3, "a"] = np.nan
+y = np.arange(40) % 2
+numbers = X[["b"]]
+try:
+    Local().fit(X)
+except ValueError:
+    show(traceback.format_exc())
+try:
+    Local().fit()
+except TypeError:
+    show(traceback.format_exc())
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    local = Local().fit(X, y)
+show([(w.filename, w.lineno, str(w.message)) for w in caught])
+show(inspect.signature(Local.fit), inspect.getsource(Local.fit), Local.fit.__doc__, Local.fit.__qualname__)
+show(len(cloudpickle.dumps(local)), b"observ" in cloudpickle.dumps(local))  # it holds a random id
+show(sys.path, sys.argv, __name__, os.environ.get("PYTHONPATH"), "SKLEARN_TRAIN_OBSERVATIONS" in os.environ)
+search = GridSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {"logisticregression__C": [0.1, 1.0]}, cv=2)
+search.fit(numbers, y)
+show(cross_val_score(LogisticRegression(), numbers, y, cv=3).round(6).tolist())
+show(Pipeline([("s", StandardScaler()), ("o", Own())]).fit_transform(X[["b"]].to_numpy()).tolist()[:2])
+stream = SGDClassifier(random_state=0)
+for part in (slice(0, 10), slice(10, 40)):
+    stream.partial_fit(numbers[part], y[part], classes=[0, 1])
+show(random.random() if random.seed(1) is None else 0, np.random.RandomState(0).rand(), np.random.rand() >= 0)
+show(subprocess.run([sys.executable, "-c", "import sys, os; print('sklearn_train.fit_observer' in sys.modules)"],
+                    capture_output=True, text=True).stdout)
+with open(sys.argv[1], "wb") as file:
+    pickle.dump((search, search.best_estimator_, stream), file)
+show(hashlib.sha256(pickle.dumps((search.best_estimator_, stream))).hexdigest())
+'''
+OWN = """
+from sklearn.base import BaseEstimator, TransformerMixin
+
+class Own(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.offset_ = X.min()
+        return self
+
+    def transform(self, X):
+        return X - self.offset_
+"""
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory):
+    """(observations, output with the observer, output without it, saved objects)."""
+    folder = tmp_path_factory.mktemp("observed")
+    (folder / "script.py").write_text(SCRIPT)
+    (folder / "own.py").write_text(OWN)
+    base = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    watched = {**base, "PYTHONPATH": str(STARTUP), "SKLEARN_TRAIN_OBSERVATIONS": str(folder / "observations")}
+    outputs = [
+        subprocess.run(
+            [sys.executable, "script.py", "saved.pkl"], cwd=folder, env=environment, capture_output=True, text=True,
+            check=False,
+        )
+        for environment in (base, watched)
+    ]  # fmt: skip
+    for done in outputs:
+        assert done.returncode == 0, done.stderr
+    seen = pickle.loads((folder / "observations").read_bytes())
+    sys.path.insert(0, str(folder))
+    try:
+        saved = pickle.loads((folder / "saved.pkl").read_bytes())
+    finally:
+        sys.path.remove(str(folder))
+    return seen, outputs[1], outputs[0], saved
+
+
+def test_the_script_can_not_tell_that_it_is_observed(observed):
+    _, watched, alone, _ = observed
+    assert watched.stdout == alone.stdout
+    assert watched.stderr == alone.stderr
+    assert "from fit" in watched.stdout
+    assert "sklearn_train" not in watched.stdout + watched.stderr.replace("b'sklearn_train'", "")
+
+
+def test_only_outermost_fits_are_seen(observed):
+    seen, *_ = observed
+    names = [record.class_name for record in seen["fits"]]
+    assert names.count("sklearn.model_selection._search.GridSearchCV") == 1
+    assert names.count("sklearn.pipeline.Pipeline") == 1  # fit_transform, which scikit-learn hides behind a descriptor
+    assert names.count("sklearn.linear_model._logistic.LogisticRegression") == 3  # cross_val_score is no fit itself
+    assert "sklearn.preprocessing._data.StandardScaler" not in names
+    assert names.count("__main__.Local") == 1
+    assert seen["problem"] == ""
+
+
+def test_containers_columns_and_missing_values_are_written_down(observed):
+    seen, *_ = observed
+    local = next(record.seen for record in seen["fits"] if record.class_name == "__main__.Local")
+    a, b, c = local.columns
+    assert (local.container, local.rows, len(local.sample)) == ("dataframe", 40, 40)
+    assert (a.name, a.kind, a.nullable, a.minimum, a.maximum) == ("a", "number", True, 0.0, 39.0)
+    assert (b.kind, b.dtype, b.maximum, b.nullable) == ("integer", "int64", 6, False)
+    assert (c.kind, c.counts) == ("string", {"x": 14, "y": 13, "z": 13})
+    piped = next(record.seen for record in seen["fits"] if record.class_name == "sklearn.pipeline.Pipeline")
+    assert (piped.container, [column.name for column in piped.columns]) == ("array-2d", ["x0"])
+
+
+def test_parts_that_were_fitted_one_after_the_other_add_up(observed):
+    seen, *_ = observed
+    streams = [r.seen for r in seen["fits"] if r.class_name.endswith("SGDClassifier")]
+    assert [(stream.rows, stream.columns[0].minimum, stream.columns[0].maximum) for stream in streams] == [(40, 0, 6)]
+
+
+def test_saved_objects_are_matched_to_their_fits(observed):
+    from sklearn_train.signature_of import matching_fit
+
+    seen, _, _, (search, best, stream) = observed
+    assert matching_fit(search, seen["fits"]).class_name.endswith("GridSearchCV")
+    found = matching_fit(best, seen["fits"])
+    assert found.class_name.endswith("GridSearchCV")
+    assert found.best_class_name == "sklearn.pipeline.Pipeline"
+    assert matching_fit(stream, seen["fits"]).class_name.endswith("SGDClassifier")
+    stream.coef_ = stream.coef_ + 1
+    assert matching_fit(stream, seen["fits"]).class_name.endswith("SGDClassifier"), "changed after fit: by its class"
+    assert matching_fit(object(), seen["fits"]) is None
+
+
+def test_modules_of_the_project_are_listed(observed):
+    seen, *_ = observed
+    assert Path(seen["modules"]["own"]).name == "own.py"
