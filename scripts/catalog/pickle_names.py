@@ -23,15 +23,68 @@ TARGET = ROOT / "images" / "taskkit" / "src" / "taskkit" / "pickles" / "allowed_
 PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib")
 ROLES = ("classes", "functions", "called")
 
-FORBIDDEN_MODULES = ("os", "posix", "subprocess", "sys", "importlib", "runpy", "operator", "pickle", "_pickle", "types", "ctypes",
-                     "numpy.f2py", "numpy.testing", "numpy.distutils", "numpy.ctypeslib", "numpy.lib", "scipy.io", "scipy.stats",
-                     "scipy.weave", "pandas.io", "pandas.core.computation", "joblib.externals", "joblib.memory",
-                     "joblib.parallel", "sklearn.datasets", "sklearn.utils.parallel", "cloudpickle", "__main__")  # fmt: skip
+FORBIDDEN_MODULES = (
+    "os",
+    "posix",
+    "subprocess",
+    "sys",
+    "importlib",
+    "runpy",
+    "operator",
+    "pickle",
+    "_pickle",
+    "types",
+    "ctypes",
+    "numpy.f2py",
+    "numpy.testing",
+    "numpy.distutils",
+    "numpy.ctypeslib",
+    "numpy.lib",
+    "scipy.io",
+    "scipy.stats",
+    "scipy.weave",
+    "pandas.io",
+    "pandas.core.computation",
+    "joblib.externals",
+    "joblib.memory",
+    "joblib.parallel",
+    "sklearn.datasets",
+    "sklearn.utils.parallel",
+    "cloudpickle",
+    "__main__",
+)
 """scipy.stats: distributions run code from their state (``_parse_arg_template`` goes to ``exec``)."""
-FORBIDDEN_NAMES = {("builtins", name) for name in (
-    "eval", "exec", "compile", "open", "getattr", "setattr", "delattr", "__import__", "globals", "locals", "vars", "input",
-    "breakpoint", "map", "filter", "type", "property", "classmethod", "staticmethod", "super", "apply", "dir", "print",
-)} | {("numpy", name) for name in ("load", "save", "loadtxt", "fromfile", "memmap", "genfromtxt", "vectorize", "DataSource")}  # fmt: skip
+FORBIDDEN_NAMES = {
+    ("builtins", name)
+    for name in (
+        "eval",
+        "exec",
+        "compile",
+        "open",
+        "getattr",
+        "setattr",
+        "delattr",
+        "__import__",
+        "globals",
+        "locals",
+        "vars",
+        "input",
+        "breakpoint",
+        "map",
+        "filter",
+        "type",
+        "property",
+        "classmethod",
+        "staticmethod",
+        "super",
+        "apply",
+        "dir",
+        "print",
+    )
+} | {
+    ("numpy", name)
+    for name in ("load", "save", "loadtxt", "fromfile", "memmap", "genfromtxt", "vectorize", "DataSource")
+}
 
 Use = tuple[str, str, str]
 
@@ -93,7 +146,9 @@ def _uses_of_skops(value: Any) -> Iterator[Use]:
         return
     for node, _ in _nodes(_schema(content, "corpus")):
         module, name, loader = node["__module__"], node["__class__"], node["__loader__"]
-        if loader in ("MethodNode", "OperatorFuncNode") or any((one.module, one.name) == (module, name) for one in _PLAIN):
+        if loader in ("MethodNode", "OperatorFuncNode") or any(
+            (one.module, one.name) == (module, name) for one in _PLAIN
+        ):
             continue
         yield ("functions" if loader == "FunctionNode" else "classes"), module, name
 
@@ -117,7 +172,9 @@ def collect() -> dict[str, Any]:
         for _, value in (*corpus.fitted_estimators(), *corpus.values()):
             found.update(uses(value))
         found.update(("classes", kind.__module__, kind.__qualname__) for kind in corpus.sklearn_classes())
-        found.update(("functions", function.__module__, function.__qualname__) for function in corpus.sklearn_functions())
+        found.update(
+            ("functions", function.__module__, function.__qualname__) for function in corpus.sklearn_functions()
+        )
     kept = sorted(use for use in found if allowed(use))
     roles: dict[str, dict[str, list[str]]] = {role: {} for role in ROLES}
     for role, module, name in kept:

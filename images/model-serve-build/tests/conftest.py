@@ -116,8 +116,8 @@ def run_build(monkeypatch, capfd):
         given = {"approval": workspace.approval, "image": "oci-layout:image", "base_image": "", **options}
         argv = []
         for name, value in given.items():
-            name = name.replace("_", "-")
-            argv += [f"--{name}", *value] if isinstance(value, tuple) else [f"--{name}={value}"]
+            option = name.replace("_", "-")
+            argv += [f"--{option}", *value] if isinstance(value, tuple) else [f"--{option}={value}"]
         results = workspace.path / "results"
         results.mkdir(exist_ok=True)
         names = [result.name for result in PROGRAM.results]

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+
 from model_serve_build.compatibility import BaseFacts, check_base, wheel_problem
 from taskkit.model_manifest import Environment, Estimator, Source
 from taskkit.oci.layout import Layout
@@ -24,7 +25,9 @@ def layers_of(workspace, results):
 
 
 def test_wheels_code_and_model_lie_in_layers_of_their_own(make_workspace, run_build, tmp_path):
-    workspace = make_workspace(files={**SERVE, "wheels/pure-1.0-py3-none-any.whl": b"PK", "requirements.lock": b"pure==1.0\n"})
+    workspace = make_workspace(
+        files={**SERVE, "wheels/pure-1.0-py3-none-any.whl": b"PK", "requirements.lock": b"pure==1.0\n"}
+    )
     code, results, out, _ = run_build(workspace)
     assert code == 0
     titles, manifest = layers_of(workspace, results)
@@ -46,7 +49,11 @@ def test_an_own_application_finds_model_and_code_in_its_working_directory(make_w
     assert layers_of(workspace, results)[0] == ["code", "app", "model"]
     found, root = unpacked(workspace, tmp_path)
     assert (found.environment["APP"], found.config["config"]["WorkingDir"]) == ("src/serve.py:app", "/app")
-    links = {path.relative_to(root / "app").as_posix(): os.readlink(path) for path in (root / "app").rglob("*") if path.is_symlink()}
+    links = {
+        path.relative_to(root / "app").as_posix(): os.readlink(path)
+        for path in (root / "app").rglob("*")
+        if path.is_symlink()
+    }
     assert links == {
         "artifacts/iris.pkl": "../../models/model.pkl", "src/serve.py": "../../models/code/src/serve.py",
         "features.py": "../models/code/features.py", "pkg/deep.py": "../../models/code/pkg/deep.py",
@@ -148,7 +155,9 @@ def test_compiled_wheels_must_fit_the_base(wheel, base, problem):
 def test_the_version_rules(workspace, base, problem):
     import msgspec
 
-    environment = Environment("3.13.1", "linux-x86_64-glibc", {"scikit-learn": "1.9.1", "numpy": "2.4.6", "scipy": "1.17"})
+    environment = Environment(
+        "3.13.1", "linux-x86_64-glibc", {"scikit-learn": "1.9.1", "numpy": "2.4.6", "scipy": "1.17"}
+    )
     manifest = msgspec.structs.replace(workspace.manifest, environment=environment)
     base = facts(**base)
     if problem:

@@ -13,6 +13,7 @@ import urllib.request
 
 import pytest
 from sklearn import __version__ as sklearn_version
+
 from taskkit.environment import installed_packages, python_version
 from taskkit.oci.content import bytes_blob
 from taskkit.oci.documents import CONFIG, INDEX, LAYER_GZIP, MANIFEST, Index, Manifest, Platform, document

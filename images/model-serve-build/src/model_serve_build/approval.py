@@ -36,20 +36,23 @@ class ApprovedModel:
 
 
 def approved_model(directory: Path, report_directory: Path, approval: str) -> ApprovedModel:
-    """Raises IntegrityError where a digest differs, NotApprovedError where the report says no, TaskError for missing files."""
+    """Raises IntegrityError where a digest differs, NotApprovedError where the report says no, else TaskError."""
     path = report_directory / REPORT
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise TaskError(f"there is no gate report {path} ({error.strerror})",
-                        "run metric-gate first, with the same report-dir") from error  # fmt: skip
+        raise TaskError(
+            f"there is no gate report {path} ({error.strerror})", "run metric-gate first, with the same report-dir"
+        ) from error
     found = approval_of(content)
     if found != approval:
         raise IntegrityError(*_wrong_approval(path, found, approval, directory))
     report = parse_report(content, str(path))
     if not _approves(report):
-        raise NotApprovedError(f"{path} has the verdict '{report.verdict}', which does not approve {report.model_digest}",
-                          "see the report for the reason; train a better model or use the gate's override")  # fmt: skip
+        raise NotApprovedError(
+            f"{path} has the verdict '{report.verdict}', which does not approve {report.model_digest}",
+            "see the report for the reason; train a better model or use the gate's override",
+        )
     manifest, model_digest = verify(directory, report.model_digest)
     return ApprovedModel(directory, manifest, model_digest, report, content, approval)
 
@@ -71,5 +74,5 @@ def _wrong_approval(path: Path, found: str, approval: str, directory: Path) -> t
         )
     return (
         f"{path} has digest {found}, but the approval is {approval}",
-        "the report changed after the gate, or belongs to another run; run metric-gate again and pass its result 'approval'",
+        "the report changed after the gate or is another run's; run metric-gate again and pass its result 'approval'",
     )

@@ -91,9 +91,13 @@ def build(request: Request) -> Built:
 
 
 def _warnings(model: ApprovedModel, reference: Reference | None, base: Base) -> tuple[str, ...]:
-    lines = [] if reference is None else [
-        line for image in base.platforms for line in check_base(model.manifest, base_facts(image, str(reference)))
-    ]  # fmt: skip
+    lines = (
+        []
+        if reference is None
+        else [
+            line for image in base.platforms for line in check_base(model.manifest, base_facts(image, str(reference)))
+        ]
+    )
     if model.manifest.source.dirty:
         lines.append(
             f"the model was trained from a dirty checkout: commit {model.manifest.source.commit} is not all of it"

@@ -12,18 +12,19 @@ PROGRAM = Program(
     options=(
         Option("model-dir", "directory in the workspace that sklearn-train wrote", "model"),
         Option("report-dir", "directory in the workspace that metric-gate wrote", "gate"),
-        Option("approval", "metric-gate's result 'approval', the digest of its report; empty when the gate refused", required=True),
-        Option("image", "where the image goes: registry/repository:tag or oci-layout:path[:tag]; {commit}, {short-commit} and "
-               "{model-digest} are filled in", required=True),
-        Option("base-image", "the serving image to build on, by reference or as oci-layout:path; empty for an image of the model alone",
+        Option("approval", "metric-gate's result 'approval'; it is empty when the gate refused", required=True),
+        Option("image", "where the image goes: registry/repository:tag or oci-layout:path[:tag]; "
+               "{commit}, {short-commit} and {model-digest} are filled in", required=True),
+        Option("base-image", "the serving image to build on, by reference or as oci-layout:path; "
+               "empty for an image of the model alone",
                f"ghcr.io/sklearn-catalog/model-server:{__version__}", allows_empty=True),
         Option("app", "your own ASGI application to serve instead, as FILE.py:NAME, for example src/serve.py:app"),
         Option("model-name", "the model's name when it is served; by default the last part of the image's repository"),
         Option("on-existing-tag", "when the tag is there with another image: fail, keep it and end well, or move it",
                "fail", choices=("fail", "keep", "move")),
-        Option("insecure-registries", "registries (host[:port]) reached by plain HTTP; loopback and private addresses are tried "
-               "so by themselves", ()),
-        Option("dockerconfig", "folder with config.json or .dockerconfigjson for the registry's credentials; else $HOME/.docker",
+        Option("insecure-registries", "registries (host[:port]) reached by plain HTTP; "
+               "loopback and private addresses are tried so by themselves", ()),
+        Option("dockerconfig", "folder with config.json or .dockerconfigjson for the registry; else $HOME/.docker",
                workspace=True),
         Option("ssl-ca-directory", "folder with certificates of private authorities (PEM)", workspace=True),
     ),
@@ -31,16 +32,16 @@ PROGRAM = Program(
         Result("IMAGE_URL", "the image's reference with its tag, without its digest"),
         Result("IMAGE_DIGEST", "the digest of the image's manifest or index"),
         Result("image", "reference@digest: what to deploy"),
-        Result("model-digest", "the digest of the model that is in the image; empty where on-existing-tag kept another image"),
+        Result("model-digest", "the digest of the model in the image; empty where on-existing-tag kept another image"),
     ),
     errors=(
         ErrorKind(2, "--approval is required", "the gate refused, or its result 'approval' is not wired to the param"),
         ErrorKind(2, "image … asks for {commit}", "the model was not trained in a git checkout; use {model-digest}"),
-        ErrorKind(3, "approval … is the model's digest, not an approval", "wire metric-gate's result, not sklearn-train's"),
+        ErrorKind(3, "approval … is the model's digest, not an approval", "wire metric-gate's result instead"),
         ErrorKind(3, "… has digest …, but the approval is …", "the report changed after the gate; run the gate again"),
-        ErrorKind(3, "… has sha256 …, but model.json says …", "a file changed after training; train and run the gate again"),
+        ErrorKind(3, "… has sha256 …, but model.json says …", "a file changed after training; train again"),
         ErrorKind(3, "base image … does not fit the model", "give the base of the training image's version"),
-        ErrorKind(3, "… names … at byte …, which is not allowed", "the model file holds something that no estimator needs"),
+        ErrorKind(3, "… names … at byte …, which is not allowed", "the file holds what no estimator needs"),
         ErrorKind(3, "… is there already with digest …", "give another tag, or set on-existing-tag"),
         ErrorKind(3, "… refused the credentials", "give the workspace dockerconfig an account that may push"),
         ErrorKind(10, "… has the verdict 'fail'", "train a better model, or use the gate's override"),

@@ -56,13 +56,17 @@ def base_facts(image: PlatformImage, name: str) -> BaseFacts:
     shown = f"{name} ({image.platform})"
     missing = [label for label in (PYTHON_LABEL, PACKAGES_LABEL) if label not in labels]
     if missing:
-        raise TaskError(f"base image {shown} has no label {missing[0]}, so nothing tells whether the model runs on it",
-                        "build on a model-server image, or set the label on yours")  # fmt: skip
+        raise TaskError(
+            f"base image {shown} has no label {missing[0]}, so nothing tells whether the model runs on it",
+            "build on a model-server image, or set the label on yours",
+        )
     try:
         packages = msgspec.json.decode(labels[PACKAGES_LABEL], type=dict[str, str])
     except msgspec.DecodeError as error:
-        raise TaskError(f"base image {shown} has an unreadable label {PACKAGES_LABEL} ({error})",
-                        "it must be a JSON object of package names and versions") from error  # fmt: skip
+        raise TaskError(
+            f"base image {shown} has an unreadable label {PACKAGES_LABEL} ({error})",
+            "it must be a JSON object of package names and versions",
+        ) from error
     machine = _MACHINES.get(image.platform.architecture, image.platform.architecture)
     return BaseFacts(labels[PYTHON_LABEL], packages, labels.get(LIBC_LABEL, "glibc"), machine, shown)
 
@@ -70,8 +74,10 @@ def base_facts(image: PlatformImage, name: str) -> BaseFacts:
 def check_base(manifest: ModelManifest, base: BaseFacts) -> tuple[str, ...]:
     """Warnings, as lines. Raises TaskError with everything that does not fit."""
     if problems := [*_package_problems(manifest, base), *_wheel_problems(manifest, base)]:
-        raise TaskError(f"base image {base.shown} does not fit the model: {'; '.join(problems)}",
-                        "give the base-image of the training image's version, or train again with the base's versions")  # fmt: skip
+        raise TaskError(
+            f"base image {base.shown} does not fit the model: {'; '.join(problems)}",
+            "give the base-image of the training image's version, or train again with the base's versions",
+        )
     return tuple(_differences(manifest, base))
 
 

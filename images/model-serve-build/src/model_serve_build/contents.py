@@ -62,8 +62,10 @@ def _app_links(model: ApprovedModel, app: str) -> Iterator[Entry]:
     if not colon or not attribute.replace(".", "_").isidentifier() or not file.endswith(".py"):
         raise UsageError(f"app '{app}' is not FILE.py:NAME", "for example src/serve.py:app")
     if f"{CODE}/{file}" not in code:
-        raise UsageError(f"app '{app}': the model directory has no {CODE}/{file}",
-                         "give the file to sklearn-train's param include and train again")  # fmt: skip
+        raise UsageError(
+            f"app '{app}': the model directory has no {CODE}/{file}",
+            "give the file to sklearn-train's param include and train again",
+        )
     targets = {name.removeprefix(f"{CODE}/"): name for name in code}
     own_name = estimator.original_name if relative_name(estimator.original_name) else posixpath.basename(estimator.file)
     if own_name in targets:

@@ -13,7 +13,7 @@ SHORT_COMMIT = 7
 
 
 def destination(image: str, manifest: ModelManifest, model_digest: str) -> Reference:
-    """Raises UsageError: an unknown placeholder, no commit to fill in, a digest, or a registry reference without a tag."""
+    """Raises UsageError: an unknown placeholder, no commit to fill in, a digest, or no tag for a registry."""
     reference = parse_reference(_filled(image, manifest, model_digest), "image")
     if reference.digest:
         raise UsageError(f"image '{image}' ends in a digest, which is known only when the image is made", "give a tag")
@@ -29,11 +29,15 @@ def _filled(image: str, manifest: ModelManifest, model_digest: str) -> str:
     def value(match: re.Match[str]) -> str:
         name = match[1]
         if name not in values:
-            raise UsageError(f"image '{image}' has the placeholder {{{name}}}",
-                             f"these are filled in: {', '.join(f'{{{known}}}' for known in PLACEHOLDERS)}")  # fmt: skip
+            raise UsageError(
+                f"image '{image}' has the placeholder {{{name}}}",
+                f"these are filled in: {', '.join(f'{{{known}}}' for known in PLACEHOLDERS)}",
+            )
         if not values[name]:
-            raise UsageError(f"image '{image}' asks for {{{name}}}, but the model was not trained in a git checkout",
-                             "use {model-digest} instead, or train from a commit")  # fmt: skip
+            raise UsageError(
+                f"image '{image}' asks for {{{name}}}, but the model was not trained in a git checkout",
+                "use {model-digest} instead, or train from a commit",
+            )
         return values[name]
 
     return re.sub(r"\{([^{}]*)\}", value, image)

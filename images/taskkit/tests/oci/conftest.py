@@ -1,6 +1,7 @@
 """A registry in this process that follows the distribution-spec and misbehaves on demand."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -116,10 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def drop_now(self):
         self.close_connection = True
-        try:
+        with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
 
     def run(self):
         fake, parts = self.fake, urlsplit(self.path)
@@ -181,7 +180,9 @@ class _Handler(BaseHTTPRequestHandler):
                 fake.tokens.pop(given.removeprefix("Bearer "), None)
                 held = set()
             if not given or not needed <= held:
-                scope = " ".join(f"repository:{one.rpartition(':')[0]}:{one.rpartition(':')[2]}" for one in sorted(needed))
+                scope = " ".join(
+                    f"repository:{one.rpartition(':')[0]}:{one.rpartition(':')[2]}" for one in sorted(needed)
+                )
                 challenge = f'Bearer realm="{fake.scheme}://{fake.host}/token",service="fake",scope="{scope}"'
                 self.answer(401, b"{}", {"WWW-Authenticate": challenge})
                 return False
@@ -214,7 +215,11 @@ class _Handler(BaseHTTPRequestHandler):
         tags = sorted(tag for name, tag in self.fake.manifests if name == repository and not tag.startswith("sha256:"))
         last = query.get("last", [""])[0]
         page = [tag for tag in tags if tag > last][:2]
-        more = {"Link": f'</v2/{repository}/tags/list?last={page[-1]}>; rel="next"'} if page and page[-1] != tags[-1] else {}
+        more = (
+            {"Link": f'</v2/{repository}/tags/list?last={page[-1]}>; rel="next"'}
+            if page and page[-1] != tags[-1]
+            else {}
+        )
         return self.answer(200, json.dumps({"tags": page}).encode(), more)
 
     def route_manifests(self, repository, reference, query, body):

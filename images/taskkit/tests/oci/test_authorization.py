@@ -2,6 +2,7 @@ import base64
 import json
 
 import pytest
+
 from taskkit.errors import UsageError
 from taskkit.oci.authorization import parse_challenges, parse_token, read_docker_config
 from taskkit.oci.registry import may_be_plain
@@ -32,7 +33,12 @@ def test_entries_are_found_however_they_are_written(config, key, registry, repos
 
 def test_the_longest_path_wins_and_other_paths_do_not_match(config):
     read = config({"auths": {"ghcr.io": auth("a:1"), "ghcr.io/team": auth("b:1"), "ghcr.io/team/x": auth("c:1")}})
-    assert [read.credentials("ghcr.io", path).username for path in ("other", "team/y", "team/x", "teamx")] == ["a", "b", "c", "a"]
+    assert [read.credentials("ghcr.io", path).username for path in ("other", "team/y", "team/x", "teamx")] == [
+        "a",
+        "b",
+        "c",
+        "a",
+    ]
     assert read.credentials("quay.io", "team/x") is None
 
 
@@ -58,7 +64,9 @@ def test_an_empty_folder_is_an_error_and_an_empty_home_is_not(tmp_path):
     assert read_docker_config(None, {"HOME": str(tmp_path)}).entries == {}
     assert read_docker_config(None, {}).entries == {}
     (tmp_path / ".docker").mkdir()
-    (tmp_path / ".docker" / "config.json").write_text(json.dumps({"auths": {"a.io": auth("u:p")}, "credsStore": "desktop"}))
+    (tmp_path / ".docker" / "config.json").write_text(
+        json.dumps({"auths": {"a.io": auth("u:p")}, "credsStore": "desktop"})
+    )
     read = read_docker_config(None, {"HOME": str(tmp_path)})
     assert read.credentials("a.io", "x").username == "u"
     assert read.helpers == {"*"}

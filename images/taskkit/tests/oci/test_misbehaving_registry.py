@@ -4,6 +4,7 @@ import base64
 import json
 
 import pytest
+
 from taskkit.errors import IntegrityError, TaskError, UsageError
 from taskkit.oci import uploads
 from taskkit.oci.content import bytes_blob
@@ -39,7 +40,10 @@ def tag(fake, name="v1"):
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 408])
-@pytest.mark.parametrize(("method", "path"), [("HEAD", "manifests"), ("HEAD", "blobs"), ("POST", "uploads"), ("PUT", "uploads"), ("PUT", "manifests")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("HEAD", "manifests"), ("HEAD", "blobs"), ("POST", "uploads"), ("PUT", "uploads"), ("PUT", "manifests")],
+)
 def test_a_busy_registry_is_asked_again(fake, target, pauses, status, method, path):
     fake.fail(method, path, status=status, times=2)
     image = image_of()
@@ -63,7 +67,9 @@ def test_a_registry_that_never_recovers_fails_in_one_line_within_bounds(fake, ta
     old = image_of(b"old")
     push(old, target, "v1", "fail")
     fake.fail(method, "blobs", status=503, times=1000)
-    with pytest.raises(TaskError, match="503 FAULT on demand; the registry is busy|503; the registry is busy") as error:
+    with pytest.raises(
+        TaskError, match=r"503 FAULT on demand; the registry is busy|503; the registry is busy"
+    ) as error:
         push(image_of(b"new"), target, "v1", "move")
     assert len(str(error.value).splitlines()) == 1
     assert sum(pauses) <= 3 * 120
@@ -73,13 +79,17 @@ def test_a_registry_that_never_recovers_fails_in_one_line_within_bounds(fake, ta
 
 def test_an_error_that_will_not_go_away_is_not_tried_again(fake, target, pauses):
     fake.fail("POST", "uploads", status=403, times=100)
-    with pytest.raises(TaskError, match=f"start an upload to {fake.host}/team/model: 403 FAULT on demand; there are no credentials"):
+    with pytest.raises(
+        TaskError, match=f"start an upload to {fake.host}/team/model: 403 FAULT on demand; there are no credentials"
+    ):
         push(image_of(), target, "v1", "fail")
     assert pauses == []
 
 
 @pytest.mark.parametrize("drop", ["before", "half", "after"])
-@pytest.mark.parametrize(("method", "path"), [("PUT", "uploads"), ("POST", "uploads"), ("PUT", "manifests"), ("HEAD", "manifests")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "uploads"), ("POST", "uploads"), ("PUT", "manifests"), ("HEAD", "manifests")]
+)
 def test_a_dropped_connection_is_survived_and_nothing_is_stored_twice(fake, target, drop, method, path):
     fake.fail(method, path, drop=drop)
     image = image_of(LARGE)
@@ -163,7 +173,7 @@ def test_a_truncated_manifest_is_read_again(fake, target):
     fake.fail("GET", "manifests", cut=True, times=2)
     assert target.fetch("v1").content == image.root.content
     fake.fail("GET", "manifests", cut=True, times=100)
-    with pytest.raises(TaskError, match="reading .*failed"):
+    with pytest.raises(TaskError, match=r"reading .*failed"):
         target.fetch("v1")
 
 
@@ -180,7 +190,9 @@ def test_a_manifest_with_a_wrong_digest_is_refused(fake, target):
         target.fetch("v1")
 
 
-@pytest.mark.parametrize(("method", "path", "message"), [("PUT", "manifests", "stored sha256"), ("PUT", "uploads", "stored blob")])
+@pytest.mark.parametrize(
+    ("method", "path", "message"), [("PUT", "manifests", "stored sha256"), ("PUT", "uploads", "stored blob")]
+)
 def test_a_registry_that_stores_something_else_is_named(fake, target, method, path, message):
     fake.fail(method, path, digest="sha256:" + "0" * 64, times=10)
     with pytest.raises(TaskError, match=message):
@@ -202,7 +214,9 @@ def test_blob_bytes_that_differ_never_become_part_of_an_image(fake, target, make
 
 @pytest.mark.parametrize("shape", ["absolute", "relative"])
 def test_locations_may_be_absolute_or_relative(fake, target, shape):
-    change = {"absolute": lambda path: f"http://{fake.host}{path}", "relative": lambda path: "./" + path.lstrip("/")}[shape]
+    change = {"absolute": lambda path: f"http://{fake.host}{path}", "relative": lambda path: "./" + path.lstrip("/")}[
+        shape
+    ]
     fake.fail("POST", "uploads", location=change, times=9)
     push(image_of(), target, "v1", "fail")
     assert tag(fake)
@@ -224,7 +238,12 @@ def test_credentials_do_not_follow_redirects_and_locations_to_another_host(fake,
     push(image, target, "v1", "fail")
     digest = read_base(target, target.fetch("v1")).platforms[0].layers[0].digest
     other.blobs["team/model", digest] = fake.blobs["team/model", digest]
-    fake.fail("GET", f"blobs/{digest}", status=307, headers={"Location": f"http://{other.host}/v2/team/model/blobs/{digest}?signature=secret"})
+    fake.fail(
+        "GET",
+        f"blobs/{digest}",
+        status=307,
+        headers={"Location": f"http://{other.host}/v2/team/model/blobs/{digest}?signature=secret"},
+    )
     blob = read_base(target, target.fetch("v1")).platforms[0].layers[0]
     assert LARGE in b"".join(blob.checked())
     assert other.count("GET", "blobs") == 1
@@ -253,13 +272,20 @@ def test_one_token_serves_a_whole_push_with_its_mounts(fake, bearer):
     push(image_of(LARGE), source, "v1", "fail")
     base = read_base(source, source.fetch("v1"))
     fake.token_requests.clear()
-    push(append(base, lambda _: Addition((), (), {}, {}, {})), bearer.repository(RegistryReference(fake.host, "team/model")), "v1", "fail")
+    push(
+        append(base, lambda _: Addition((), (), {}, {}, {})),
+        bearer.repository(RegistryReference(fake.host, "team/model")),
+        "v1",
+        "fail",
+    )
     (asked,) = fake.token_requests
     assert {"repository:team/model:pull,push", "repository:base/image:pull"} <= set(asked["scope"])
     assert (asked["service"], asked["account"]) == (["fake"], ["builder"])
 
 
-@pytest.mark.parametrize(("method", "path"), [("PUT", "uploads"), ("POST", "uploads"), ("PUT", "manifests"), ("HEAD", "blobs")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "uploads"), ("POST", "uploads"), ("PUT", "manifests"), ("HEAD", "blobs")]
+)
 def test_a_token_that_ends_in_the_middle_is_renewed(fake, bearer, method, path):
     fake.fail(method, path, refuse_token=True)
     image = image_of(LARGE)
@@ -270,7 +296,9 @@ def test_a_token_that_ends_in_the_middle_is_renewed(fake, bearer, method, path):
 
 def test_an_identity_token_is_exchanged(fake, tmp_path):
     fake.auth = "bearer"
-    folder = credentials(tmp_path / "docker", fake, identitytoken="identity", auth=base64.b64encode(b"<token>:").decode())
+    folder = credentials(
+        tmp_path / "docker", fake, identitytoken="identity", auth=base64.b64encode(b"<token>:").decode()
+    )
     target = Registries(folder, insecure=[fake.host]).repository(RegistryReference(fake.host, "team/model"))
     push(image_of(), target, "v1", "fail")
     assert fake.token_requests[0]["grant_type"] == ["refresh_token"]
@@ -280,7 +308,10 @@ def test_wrong_credentials_for_the_token_service_are_one_line_without_them(fake,
     fake.auth = "bearer"
     folder = credentials(tmp_path / "docker", fake, username="builder", password="not-this-one")
     target = Registries(folder, insecure=[fake.host]).repository(RegistryReference(fake.host, "team/model"))
-    with pytest.raises(TaskError, match="could not log in at http://.*/token: 401 incorrect username or password; it refused the credentials") as error:
+    with pytest.raises(
+        TaskError,
+        match=r"could not log in at http://.*/token: 401 incorrect username or password; it refused the credentials",
+    ) as error:
         push(image_of(), target, "v1", "fail")
     assert "not-this-one" not in str(error.value)
 
@@ -300,7 +331,7 @@ def test_a_private_authority_is_trusted_when_its_folder_is_given(make_registry, 
     image = image_of()
     push(image, Registries(ca_directory=authorities).repository(reference), "v1", "fail")
     assert tag(fake) == image.root.content
-    with pytest.raises(TaskError, match="the certificate is not trusted .*bind the workspace ssl-ca-directory"):
+    with pytest.raises(TaskError, match=r"the certificate is not trusted .*bind the workspace ssl-ca-directory"):
         Registries().repository(reference).fetch("v1")
 
 
@@ -308,7 +339,12 @@ def test_an_upload_location_with_http_behind_tls_stays_on_tls(make_registry, cer
     authorities, context = certificate
     fake = make_registry(context)
     fake.fail("POST", "uploads", location=lambda path: f"http://127.0.0.1{path}", times=9)
-    push(image_of(), Registries(ca_directory=authorities).repository(RegistryReference(fake.host, "team/model")), "v1", "fail")
+    push(
+        image_of(),
+        Registries(ca_directory=authorities).repository(RegistryReference(fake.host, "team/model")),
+        "v1",
+        "fail",
+    )
     fake.faults.clear()
     fake.fail("POST", "uploads", location=lambda path: f"http://elsewhere.example{path}", times=9)
     target = Registries(ca_directory=authorities).repository(RegistryReference(fake.host, "team/model"))
@@ -320,7 +356,7 @@ def test_a_redirect_from_tls_to_clear_is_refused(make_registry, certificate):
     authorities, context = certificate
     fake = make_registry(context)
     fake.fail("GET", "manifests", status=302, headers={"Location": "http://127.0.0.1/x"}, times=9)
-    with pytest.raises(TaskError, match="is redirected from https to http://127.0.0.1/x"):
+    with pytest.raises(TaskError, match=r"is redirected from https to http://127.0.0.1/x"):
         Registries(ca_directory=authorities).repository(RegistryReference(fake.host, "team/model")).fetch("v1")
 
 
@@ -329,7 +365,12 @@ def test_loopback_addresses_are_tried_with_tls_first(fake, make_registry, certif
     assert tag(fake)
     authorities, context = certificate
     secure = make_registry(context)
-    push(image_of(), Registries(ca_directory=authorities).repository(RegistryReference(secure.host, "team/model")), "v1", "fail")
+    push(
+        image_of(),
+        Registries(ca_directory=authorities).repository(RegistryReference(secure.host, "team/model")),
+        "v1",
+        "fail",
+    )
     assert secure.count("PUT", "manifests") == 1
 
 

@@ -44,6 +44,7 @@ def test_every_estimator_that_fits_a_toy_set_is_inspected_and_loaded(corpus, tmp
     assert len(names) > 190
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_values_that_parameters_and_states_hold_are_inspected_and_loaded(corpus, tmp_path, no_project):
     path = tmp_path / "model"
     for kind, value in corpus.values():

@@ -164,7 +164,9 @@ def test_a_second_state_is_refused_since_the_first_may_bring_its_own_setstate(re
 
 def test_items_go_only_into_lists_dictionaries_and_sets(refused):
     refused(pickled(named("builtins", "list"), b"K\x01a"), "uses the opcode of append on something else")
-    refused(pickled(named("collections", "OrderedDict"), b"K\x01K\x02s"), "uses the opcode of setitem on something else")
+    refused(
+        pickled(named("collections", "OrderedDict"), b"K\x01K\x02s"), "uses the opcode of setitem on something else"
+    )
     refused(pickled(named("builtins", "set"), b"(K\x01\x90"), "uses the opcode of add on something else")
 
 
@@ -207,7 +209,9 @@ def test_object_arrays_of_joblib_files_are_pickles_by_the_same_rules(refused, ma
 
 
 def test_a_call_after_array_bytes_is_seen(refused, marker, tmp_path):
-    joblib.dump([np.arange(1000.0), np.asfortranarray(np.ones((7, 3))), Call(os.system, f"touch {marker}")], tmp_path / "j")
+    joblib.dump(
+        [np.arange(1000.0), np.asfortranarray(np.ones((7, 3))), Call(os.system, f"touch {marker}")], tmp_path / "j"
+    )
     refused((tmp_path / "j").read_bytes(), "names posix.system")
 
 
@@ -223,7 +227,19 @@ def test_records_that_hold_objects_are_refused_in_joblib_files(refused, tmp_path
     wrapper = named("joblib.numpy_pickle", "NumpyArrayWrapper") + b")\x81"
     dtype = called("numpy", "dtype", text("V8"), b"\x89", b"\x88") + b"("
     inner = called("numpy", "dtype", text("O8"), b"\x89", b"\x88")
-    dtype += b"K\x03" + text("|") + b"N" + b"(" + text("a") + b"t" + b"}" + text("a") + inner + b"K\x00\x86s" + b"K\x08K\x01K\x1btb"
+    dtype += (
+        b"K\x03"
+        + text("|")
+        + b"N"
+        + b"("
+        + text("a")
+        + b"t"
+        + b"}"
+        + text("a")
+        + inner
+        + b"K\x00\x86s"
+        + b"K\x08K\x01K\x1btb"
+    )
     state = b"}(" + text("shape") + b"K\x01\x85" + text("order") + text("C") + text("dtype") + dtype + b"ub"
     refused(pickled(wrapper, state, b"x" * 8), "records that hold objects")
 
@@ -243,7 +259,11 @@ def test_skops_archives_are_held_to_the_same_list(refused, tmp_path, marker):
     content = skops.io.dumps(LogisticRegression())
     changed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(changed, "w") as target:
-        schema = source.read("schema.json").replace(b"sklearn.linear_model._logistic", b"posix").replace(b"LogisticRegression", b"system")
+        schema = (
+            source.read("schema.json")
+            .replace(b"sklearn.linear_model._logistic", b"posix")
+            .replace(b"LogisticRegression", b"system")
+        )
         target.writestr("schema.json", schema)
     refused(changed.getvalue(), "names posix.system at schema.json")
 
@@ -252,7 +272,9 @@ def test_skops_archives_are_held_to_the_same_list(refused, tmp_path, marker):
 def test_skops_nodes_that_call_by_name_are_refused(refused, loader):
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as target:
-        target.writestr("schema.json", f'{{"__class__": "str", "__module__": "builtins", "__loader__": "{loader}", "protocol": 2}}')
+        target.writestr(
+            "schema.json", f'{{"__class__": "str", "__module__": "builtins", "__loader__": "{loader}", "protocol": 2}}'
+        )
     refused(content.getvalue(), f"has a node of the kind {loader}")
 
 

@@ -121,7 +121,7 @@ def test_project_classes_that_model_json_does_not_list_are_refused(project, make
     code, module = project
     path = saved(code, module.Scale())
     for read in (check, load):
-        with pytest.raises(TaskError, match="names ownfeatures.Scale at byte"):
+        with pytest.raises(TaskError, match=r"names ownfeatures.Scale at byte"):
             read(path, make_manifest(("ownfeatures.double",)), code)
 
 
@@ -140,7 +140,7 @@ def test_what_model_json_lists_must_be_defined_in_code(project, make_manifest, l
 
 def test_nested_classes_are_refused_with_the_remedy(project, make_manifest):
     code, module = project
-    with pytest.raises(TaskError, match="dotted name .*move nested classes to the top of their module"):
+    with pytest.raises(TaskError, match=r"dotted name .*move nested classes to the top of their module"):
         check(saved(code, module.Scale.Inner()), make_manifest(("ownfeatures.Scale",)), code)
 
 
@@ -160,7 +160,7 @@ def test_names_of_wheels_are_allowed_when_a_wheel_holds_their_module(tmp_path, m
     path = tmp_path / "m"
     path.write_bytes(b"\x80\x04(cown\nA\ncown.deep\nB\ncflat\nC\nt.")
     assert check(path, make_manifest((), ("own.A", "own.deep.B", "flat.C")), tmp_path / "code").problems == ()
-    with pytest.raises(TaskError, match="no wheel in .* holds the module other"):
+    with pytest.raises(TaskError, match=r"no wheel in .* holds the module other"):
         check(path, make_manifest((), ("other.A",)), tmp_path / "code")
 
 
@@ -169,16 +169,34 @@ def test_the_allowed_list_has_no_modules_and_nothing_forbidden():
     names = allowed.classes | allowed.functions | allowed.called
     assert len(names) > 500
     assert not [name for name in names if "." in name.name]
-    forbidden = {"os", "posix", "sys", "subprocess", "operator", "types", "importlib", "pickle", "_pickle", "joblib.memory", "scipy.stats"}
+    forbidden = {
+        "os",
+        "posix",
+        "sys",
+        "subprocess",
+        "operator",
+        "types",
+        "importlib",
+        "pickle",
+        "_pickle",
+        "joblib.memory",
+        "scipy.stats",
+    }
     assert not [name for name in names if any(f"{name.module}.".startswith(f"{module}.") for module in forbidden)]
-    assert not {str(name) for name in names} & {"builtins.eval", "builtins.getattr", "builtins.type", "numpy.memmap", "numpy.load"}
+    assert not {str(name) for name in names} & {
+        "builtins.eval",
+        "builtins.getattr",
+        "builtins.type",
+        "numpy.memmap",
+        "numpy.load",
+    }
 
 
 def test_a_missing_class_and_a_failing_constructor_are_one_line_with_the_cause(tmp_path, no_project, monkeypatch):
     path = tmp_path / "m"
     path.write_bytes(pickle.dumps(LogisticRegression()))
     monkeypatch.delattr("sklearn.linear_model._logistic.LogisticRegression")
-    with pytest.raises(TaskError, match="LogisticRegression, which is not there .*other versions"):
+    with pytest.raises(TaskError, match=r"LogisticRegression, which is not there .*other versions"):
         load(path, no_project, tmp_path)
     path.write_bytes(b"\x80\x04cnumpy\ndtype\n(X\x05\x00\x00\x00wrongtR.")
     with pytest.raises(TaskError, match=r"numpy\.dtype raised TypeError"):

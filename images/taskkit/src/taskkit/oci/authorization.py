@@ -1,7 +1,7 @@
 """Who we are to a registry: docker config files, challenges, tokens.
 
-Token flow: https://distribution.github.io/distribution/spec/auth/token/ and …/oauth/. Secrets stay in these objects: none
-has a repr that shows them, and errors name accounts, never passwords.
+Token flow: https://distribution.github.io/distribution/spec/auth/token/ and …/oauth/. Secrets stay in these objects:
+none has a repr that shows them, and errors name files, never passwords.
 """
 
 from __future__ import annotations
@@ -85,8 +85,10 @@ def read_docker_config(folder: Path | None, environment: Mapping[str, str] | Non
         files = [folder] if folder.is_file() else [folder / name for name in _FILES]
         found = next((path for path in files if path.is_file()), None)
         if found is None:
-            raise UsageError(f"dockerconfig {folder} holds neither {_FILES[0]} nor {_FILES[1]}",
-                             "bind a Secret of type kubernetes.io/dockerconfigjson, or a folder with config.json")  # fmt: skip
+            raise UsageError(
+                f"dockerconfig {folder} holds neither {_FILES[0]} nor {_FILES[1]}",
+                "bind a Secret of type kubernetes.io/dockerconfigjson, or a folder with config.json",
+            )
         return _parse(found)
     home = environment.get("DOCKER_CONFIG") or (f"{environment['HOME']}/.docker" if environment.get("HOME") else "")
     path = Path(home, _FILES[0])

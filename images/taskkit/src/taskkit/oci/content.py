@@ -16,7 +16,7 @@ Chunks = Iterator[bytes]
 
 @dataclass(frozen=True)
 class Blob:
-    """``read(offset)`` gives the bytes from there on. ``home``: a repository that holds it, where it can be mounted from."""
+    """``read(offset)`` gives the bytes from there on. ``home``: a repository to mount it from, where there is one."""
 
     descriptor: Descriptor
     read: Callable[[int], Chunks]
@@ -44,8 +44,10 @@ class Blob:
             last = chunk
         found = self.digest if offset else f"sha256:{sha.hexdigest()}"
         if size != self.size or found != self.digest:
-            raise IntegrityError(f"blob {self.digest} ({self.size} bytes) came as {found} ({size} bytes)",
-                                 "it was damaged on its way or changed while it was read; run again")  # fmt: skip
+            raise IntegrityError(
+                f"blob {self.digest} ({self.size} bytes) came as {found} ({size} bytes)",
+                "it was damaged on its way or changed while it was read; run again",
+            )
         if last:
             yield last
 

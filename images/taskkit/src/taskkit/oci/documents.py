@@ -39,8 +39,9 @@ DOCUMENT_LIMIT = 4 << 20
 """Largest manifest, index or config that is read: registries must accept 4 MiB, larger ones are no images."""
 
 
-class Platform(msgspec.Struct, frozen=True, omit_defaults=True,
-               rename={"os_version": "os.version", "os_features": "os.features"}):  # fmt: skip
+class Platform(
+    msgspec.Struct, frozen=True, omit_defaults=True, rename={"os_version": "os.version", "os_features": "os.features"}
+):
     architecture: str
     os: str
     os_version: str = ""

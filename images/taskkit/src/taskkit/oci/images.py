@@ -108,9 +108,7 @@ def read_base(store: Store, root: Document) -> Base:
     if root.descriptor.media_type not in INDEXES:
         return Base(root.descriptor, False, (_platform_image(store, root, root.descriptor),), {})
     index = parse_index(root.content, where)
-    images = [
-        _platform_image(store, store.manifest(entry), entry) for entry in index.manifests if _is_platform(entry)
-    ]  # fmt: skip
+    images = [_platform_image(store, store.manifest(entry), entry) for entry in index.manifests if _is_platform(entry)]
     if not images:
         raise TaskError(f"{where} is an index without an image for any platform", "give an image to build on")
     return Base(root.descriptor, True, tuple(images), dict(index.annotations))
@@ -134,8 +132,10 @@ def _platform_image(store: Store, found: Document, descriptor: Descriptor) -> Pl
     config = parse_config(store.document(manifest.config).content, where)
     diff_ids = (config.get("rootfs") or {}).get("diff_ids") or []
     if len(diff_ids) != len(manifest.layers):
-        raise TaskError(f"{where} has {len(manifest.layers)} layers and {len(diff_ids)} diff_ids",
-                        "the base image is damaged; give another one")  # fmt: skip
+        raise TaskError(
+            f"{where} has {len(manifest.layers)} layers and {len(diff_ids)} diff_ids",
+            "the base image is damaged; give another one",
+        )
     return PlatformImage(descriptor, manifest, config, tuple(store.blob(layer) for layer in manifest.layers))
 
 

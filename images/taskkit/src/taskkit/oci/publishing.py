@@ -40,8 +40,10 @@ def settle_tag(existing: str, digest: str, shown: str, policy: OnExistingTag) ->
     if policy == "keep":
         return Published(existing, {}, 0, kept=True)
     if policy == "fail":
-        raise TaskError(f"{shown} is there already with digest {existing}, and this image is {digest}",
-                        "give another tag, or set on-existing-tag to keep or move")  # fmt: skip
+        raise TaskError(
+            f"{shown} is there already with digest {existing}, and this image is {digest}",
+            "give another tag, or set on-existing-tag to keep or move",
+        )
     return None
 
 

@@ -81,8 +81,10 @@ def parse_registry_reference(text: str, what: str) -> RegistryReference:
     last, colon, tag = last.partition(":")
     name = head + slash + last
     if colon and not TAG.fullmatch(tag):
-        raise UsageError(f"{what} '{text}' has the tag '{tag}'",
-                         "a tag has up to 128 letters, digits, '_', '.' and '-', and starts with no '.' or '-'")  # fmt: skip
+        raise UsageError(
+            f"{what} '{text}' has the tag '{tag}'",
+            "a tag has up to 128 letters, digits, '_', '.' and '-', and starts with no '.' or '-'",
+        )
     first, slash, rest = name.partition("/")
     if slash and (first == "localhost" or set(".:") & set(first) or first.lower() != first):
         registry, repository = first, rest

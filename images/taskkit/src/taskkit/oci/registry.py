@@ -152,8 +152,13 @@ class Registry:
         credentials = self._config.credentials(self.host, repository)
         query = [("service", self._realm["service"])] if "service" in self._realm else []
         if credentials and credentials.identity_token:
-            form = [*query, ("grant_type", "refresh_token"), ("refresh_token", credentials.identity_token),
-                    ("client_id", "sklearn-catalog"), ("scope", " ".join(sorted(scopes)))]  # fmt: skip
+            form = [
+                *query,
+                ("grant_type", "refresh_token"),
+                ("refresh_token", credentials.identity_token),
+                ("client_id", "sklearn-catalog"),
+                ("scope", " ".join(sorted(scopes))),
+            ]
             headers = {"Content-Type": "application/x-www-form-urlencoded"}
             return Call("POST", realm, headers, body=urlencode(form).encode())
         query += [("scope", scope) for scope in sorted(scopes)]
@@ -175,7 +180,9 @@ class Registry:
             if credentials:
                 return f"it refused the credentials of {self._config.where}; use an account that may do this"
             if self._config.helpers & {"*", self.host}:
-                return f"{self._config.where} leaves the credentials to a helper program, which is not run here; write them as 'auths'"
+                return (
+                    f"{self._config.where} leaves the credentials to a helper, which is not run; write them as 'auths'"
+                )
             return f"there are no credentials for {self.host}; bind the workspace dockerconfig"
         if status == 404:
             return "check the name; some registries want a repository to be made first"

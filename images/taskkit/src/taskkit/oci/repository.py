@@ -96,8 +96,10 @@ class Repository:
         told = reference if reference.startswith("sha256:") else response.headers.get("Docker-Content-Digest", "")
         found = digest_of(content)
         if told.startswith("sha256:") and found != told:
-            raise IntegrityError(f"{self.name} gave a manifest with digest {found} for {reference}, not {told}",
-                                 "the registry or something on the way is broken; run again")  # fmt: skip
+            raise IntegrityError(
+                f"{self.name} gave a manifest with digest {found} for {reference}, not {told}",
+                "the registry or something on the way is broken; run again",
+            )
         kind = media_type_of(content, response.headers.get("Content-Type", ""), f"{self.name}@{found}")
         return Document(content, Descriptor(kind, found, len(content)))
 

@@ -147,9 +147,16 @@ class Transport:
         self.requests += 1
         try:
             return self._pool(url).request(
-                method, url, headers=dict(headers), body=body, redirect=False, retries=False, preload_content=False,
-                decode_content=False, timeout=_TIMEOUT,
-            )  # fmt: skip
+                method,
+                url,
+                headers=dict(headers),
+                body=body,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                decode_content=False,
+                timeout=_TIMEOUT,
+            )
         except (LocationParseError, UnicodeError) as error:
             raise UsageError(f"'{shown(url)}' is no address ({error})", "mend the reference") from error
         except (HTTPError, OSError) as error:
@@ -182,10 +189,13 @@ def connection_failed(what: str, error: Exception) -> ConnectionFailedError:
     text = text.partition(">: ")[2] or text
     if isinstance(cause, SSLError) or isinstance(cause.__cause__, ssl.SSLError):
         if "CERTIFICATE_VERIFY_FAILED" in text:
-            return ConnectionFailedError(f"{what} failed: the certificate is not trusted ({text})",
-                                         "bind the workspace ssl-ca-directory with the authority's certificate")  # fmt: skip
-        return ConnectionFailedError(f"{what} failed: {text}", "if the registry speaks plain HTTP, name it in insecure-registries",
-                                     tls=True)  # fmt: skip
+            return ConnectionFailedError(
+                f"{what} failed: the certificate is not trusted ({text})",
+                "bind the workspace ssl-ca-directory with the authority's certificate",
+            )
+        return ConnectionFailedError(
+            f"{what} failed: {text}", "if the registry speaks plain HTTP, name it in insecure-registries", tls=True
+        )
     if isinstance(cause, ProxyError):
         return ConnectionFailedError(
             f"{what} failed at the proxy: {text}", "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"

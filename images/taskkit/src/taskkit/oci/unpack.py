@@ -43,7 +43,9 @@ class Unpacked:
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
-def unpack(layout: Layout, directory: Path, tag: str = "", digest: str = "", platform: str = "", below: str = "") -> Unpacked:
+def unpack(
+    layout: Layout, directory: Path, tag: str = "", digest: str = "", platform: str = "", below: str = ""
+) -> Unpacked:
     """Unpacks the image with this digest or tag (neither: the layout's only one) to a new ``directory``.
 
     ``platform``: which image of an index, for example ``linux/amd64``; by default its first. ``below``: only what lies
@@ -52,11 +54,15 @@ def unpack(layout: Layout, directory: Path, tag: str = "", digest: str = "", pla
     """
     root = layout.find(tag, digest)
     if root is None:
-        raise TaskError(f"{layout.name} has no image {digest or tag or 'without a tag'}", f"it has: {', '.join(layout.tags())}")
+        raise TaskError(
+            f"{layout.name} has no image {digest or tag or 'without a tag'}", f"it has: {', '.join(layout.tags())}"
+        )
     images = read_base(layout, layout.manifest(root)).platforms
     image = next((one for one in images if not platform or str(one.platform) == platform), None)
     if image is None:
-        raise TaskError(f"{layout.name} has no image for {platform}", f"it has: {', '.join(str(one.platform) for one in images)}")
+        raise TaskError(
+            f"{layout.name} has no image for {platform}", f"it has: {', '.join(str(one.platform) for one in images)}"
+        )
     with replacing(directory) as fresh:
         for at, layer in enumerate(image.layers):
             _apply(layer.checked(), layer.descriptor.media_type, _diff_id(image, at), _Tree(fresh, below), layer.digest)
@@ -120,7 +126,9 @@ def _apply(chunks: Chunks, media_type: str, diff_id: str, tree: _Tree, digest: s
     except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
         raise IntegrityError(f"layer {digest} is no archive ({error})", "build the image again") from error
     if f"sha256:{hashed.sha256.hexdigest()}" != diff_id:
-        raise IntegrityError(f"layer {digest} unpacks to sha256:{hashed.sha256.hexdigest()}, not {diff_id}", "build the image again")
+        raise IntegrityError(
+            f"layer {digest} unpacks to sha256:{hashed.sha256.hexdigest()}, not {diff_id}", "build the image again"
+        )
 
 
 class _Tree:
@@ -152,7 +160,9 @@ class _Tree:
         elif member.islnk():
             source = self._real(posixpath.dirname(self._inside(member.linkname))) / posixpath.basename(member.linkname)
             if source.is_symlink() or not source.is_file():
-                raise TaskError(f"'{member.name}' is a link to '{member.linkname}', which is no file", "build the image again")
+                raise TaskError(
+                    f"'{member.name}' is a link to '{member.linkname}', which is no file", "build the image again"
+                )
             path.hardlink_to(source)
         elif member.isfile():
             with path.open("xb") as target, cast("BinaryIO", tar.extractfile(member)) as content:
@@ -183,7 +193,9 @@ class _Tree:
     def _check_link(self, folder: str, member: tarfile.TarInfo) -> None:
         target = posixpath.normpath(posixpath.join(folder, member.linkname))
         if posixpath.isabs(member.linkname) or target == ".." or target.startswith("../"):
-            raise TaskError(f"'{member.name}' is a link to '{member.linkname}', out of the image", "build the image again")
+            raise TaskError(
+                f"'{member.name}' is a link to '{member.linkname}', out of the image", "build the image again"
+            )
 
     def _whiteout(self, head: str, tail: str) -> None:
         folder = self._real(head)

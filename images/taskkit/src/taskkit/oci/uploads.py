@@ -153,8 +153,11 @@ class _Upload:
         source, offset, stuck = _Source(self._blob), 0, 0
         while offset < self._blob.size:
             length = min(CHUNK_SIZE, self._blob.size - offset)
-            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(length),
-                       "Content-Range": f"{offset}-{offset + length - 1}"}  # fmt: skip
+            headers = {
+                "Content-Type": "application/octet-stream",
+                "Content-Length": str(length),
+                "Content-Range": f"{offset}-{offset + length - 1}",
+            }
             try:
                 response = self._send("PATCH", location, headers, lambda at=offset, size=length: source.piece(at, size))
             except ConnectionFailedError:
@@ -174,8 +177,9 @@ class _Upload:
             )
             stuck = stuck + 1 if reached <= offset else 0
             if stuck > self._repository.registry.transport.patience.attempts or reached > self._blob.size:
-                raise ConnectionFailedError(f"the upload of {self._blob.digest} to {self._repository.name} does not get on",
-                                            "run again later")  # fmt: skip
+                raise ConnectionFailedError(
+                    f"the upload of {self._blob.digest} to {self._repository.name} does not get on", "run again later"
+                )
             offset = reached
         return self._send("PUT", self._closing(location), {"Content-Length": "0"}, None)
 

@@ -74,17 +74,26 @@ def _partial(arguments: Sequence[Any], name_of: NameOf, _: AllowedNames) -> bool
 _PLAIN_ONLY = (
     *(("builtins", name) for name in ("bytearray", "bytes", "complex", "frozenset", "range", "set")),
     *(("collections", name) for name in ("Counter", "OrderedDict", "deque")),
-    ("decimal", "Decimal"), ("re", "_compile"),
-)  # fmt: skip
+    ("decimal", "Decimal"),
+    ("re", "_compile"),
+)
 _CLASS_FIRST = (
-    ("numpy._core.multiarray", "_reconstruct"), ("numpy.ma.core", "_mareconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy.ma.core", "_mareconstruct"),
     ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"),
-    ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"), ("pandas._libs.interval", "__pyx_unpickle_IntervalMixin"),
-    ("sklearn._loss._loss", "__pyx_unpickle_CyHalfMultinomialLoss"), ("sklearn.metrics._dist_metrics", "newObj"),
-    ("sklearn.neighbors._ball_tree", "newObj"), ("sklearn.neighbors._kd_tree", "newObj"),
-)  # fmt: skip
-_INDEXES = (("base", "_new_Index"), ("datetimes", "_new_DatetimeIndex"), ("interval", "_new_IntervalIndex"),
-            ("timedeltas", "_new_TimedeltaIndex"))  # fmt: skip
+    ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"),
+    ("pandas._libs.interval", "__pyx_unpickle_IntervalMixin"),
+    ("sklearn._loss._loss", "__pyx_unpickle_CyHalfMultinomialLoss"),
+    ("sklearn.metrics._dist_metrics", "newObj"),
+    ("sklearn.neighbors._ball_tree", "newObj"),
+    ("sklearn.neighbors._kd_tree", "newObj"),
+)
+_INDEXES = (
+    ("base", "_new_Index"),
+    ("datetimes", "_new_DatetimeIndex"),
+    ("interval", "_new_IntervalIndex"),
+    ("timedeltas", "_new_TimedeltaIndex"),
+)
 
 GUARDS: dict[Name, Guard] = {
     **{Name(*name): _plain for name in _PLAIN_ONLY},

@@ -33,7 +33,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Inspection:
-    """Every name in the file with where it is (a byte, or an entry of an archive), in order, and what is not allowed."""
+    """Every name in the file with its place (a byte, or an entry of an archive), in order, and what is not allowed."""
 
     names: tuple[tuple[Name, str], ...]
     problems: tuple[Problem, ...]
@@ -192,7 +192,7 @@ def inspect(path: Path, allowed: AllowedNames | None = None) -> Inspection:
 def check(
     path: Path, manifest: ModelManifest, code_directory: Path, wheels_directory: Path | None = None
 ) -> Inspection:
-    """Inspects a model file with what its project may name besides. Raises TaskError for the first thing not allowed."""
+    """Inspects a model file; its project's names are allowed, too. Raises TaskError for the first thing not allowed."""
     found = inspect(path, with_project(locked_names(), manifest, code_directory, wheels_directory))
     if found.problems:
         first = found.problems[0]
@@ -203,7 +203,9 @@ def check(
 def refusal(path: Path, what: str, where: str) -> TaskError:
     """The error for something that is not allowed, with the remedy that fits."""
     if "cloudpickle" in what or "__main__" in what:
-        remedy = "classes and functions must lie in a module of the project, not in the script or a lambda; move them and train again"
+        remedy = (
+            "classes and functions must lie in a module of the project, not in the script; move them and train again"
+        )
     elif "dotted name" in what:
         remedy = "move nested classes to the top of their module and train again"
     else:

@@ -155,7 +155,7 @@ def load(
     ``wheels_directory``, by default ``wheels`` beside it) defines. ``code_directory`` goes to the front of ``sys.path``
     unless it is on it; what the wheels hold must be importable already. ``allowed`` replaces the generated list.
 
-    Raises TaskError that names the file, the (module, name) and the byte where something is not allowed, or what raised.
+    Raises TaskError that names the file, the name and the byte where something is not allowed, or what raised.
     """
     allowed = with_project(allowed or locked_names(), manifest, code_directory, wheels_directory)
     if allowed.project and str(code_directory) not in sys.path:

@@ -27,11 +27,11 @@ ARRAY_WRAPPER = Name("joblib.numpy_pickle", "NumpyArrayWrapper")
 NESTING_LIMIT = 20
 
 
-# The class that joblib builds on, too; typeshed does not know it.
-_PythonMachine: Any = pickle._Unpickler  # type: ignore[attr-defined] # noqa: SLF001
+# The class that joblib builds on, too: private by name, the same since Python 3.4.
+_PythonMachine: Any = pickle._Unpickler  # noqa: SLF001
 
 
-class Machine(_PythonMachine):
+class Machine(_PythonMachine):  # type: ignore[misc]
     """What inspecting and loading share. Subclasses say what names, objects and arrays are."""
 
     dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(_PythonMachine.dispatch)
@@ -218,17 +218,34 @@ class Machine(_PythonMachine):
             raise
         except RecursionError as error:
             raise MalformedPickleError("is nested too deeply") from error
-        except (pickle.UnpicklingError, EOFError, IndexError, KeyError, AttributeError, ValueError, TypeError,
-                OverflowError, AssertionError, MemoryError) as error:  # fmt: skip
+        except (
+            pickle.UnpicklingError,
+            EOFError,
+            IndexError,
+            KeyError,
+            AttributeError,
+            ValueError,
+            TypeError,
+            OverflowError,
+            AssertionError,
+            MemoryError,
+        ) as error:
             detail = " ".join(str(error).split()) or type(error).__name__
             raise MalformedPickleError(f"can't be read at byte {self.position()} ({detail})") from error
 
 
 for _opcode, _method in (
-    (pickle.GLOBAL, Machine.load_global), (pickle.STACK_GLOBAL, Machine.load_stack_global),
-    (pickle.REDUCE, Machine.load_reduce), (pickle.NEWOBJ, Machine.load_newobj), (pickle.NEWOBJ_EX, Machine.load_newobj_ex),
-    (pickle.BUILD, Machine.load_build), (pickle.APPEND, Machine.load_append), (pickle.APPENDS, Machine.load_appends),
-    (pickle.SETITEM, Machine.load_setitem), (pickle.SETITEMS, Machine.load_setitems),
-    (pickle.ADDITEMS, Machine.load_additems), (pickle.NEXT_BUFFER, Machine.load_next_buffer),
-):  # fmt: skip
+    (pickle.GLOBAL, Machine.load_global),
+    (pickle.STACK_GLOBAL, Machine.load_stack_global),
+    (pickle.REDUCE, Machine.load_reduce),
+    (pickle.NEWOBJ, Machine.load_newobj),
+    (pickle.NEWOBJ_EX, Machine.load_newobj_ex),
+    (pickle.BUILD, Machine.load_build),
+    (pickle.APPEND, Machine.load_append),
+    (pickle.APPENDS, Machine.load_appends),
+    (pickle.SETITEM, Machine.load_setitem),
+    (pickle.SETITEMS, Machine.load_setitems),
+    (pickle.ADDITEMS, Machine.load_additems),
+    (pickle.NEXT_BUFFER, Machine.load_next_buffer),
+):
     Machine.dispatch[_opcode[0]] = _method

@@ -50,13 +50,15 @@ def _defined_in_code(name: Name, code: Path) -> Name:
                 raise TaskError(f"{path} can't be read as Python ({error})", "mend it and train again") from error
             if name.name in set(_definitions(tree.body)):
                 return name
-            raise TaskError(f"model.json lists {name}, but {path} does not define {name.name}",
-                            "import it from the module that defines it, and train again")  # fmt: skip
+            raise TaskError(
+                f"model.json lists {name}, but {path} does not define {name.name}",
+                "import it from the module that defines it, and train again",
+            )
     raise TaskError(f"model.json lists {name}, but {code} holds no module {name.module}", "train again")
 
 
 def _definitions(body: Iterable[ast.stmt]) -> Iterable[str]:
-    """Names that a module makes itself: classes, functions, and what a call gives (a namedtuple); no imports, no aliases."""
+    """Names that a module makes itself: classes, functions, what a call gives (a namedtuple); no imports or aliases."""
     for statement in body:
         if isinstance(statement, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             yield statement.name

@@ -17,17 +17,56 @@ from taskkit.pickles.names import AllowedNames, Name
 
 _SCHEMA = "schema.json"
 _SCHEMA_LIMIT = 256 << 20
-_INSTANTIATES = frozenset({"ObjectNode", "ConstructorFromReduceNode", "TreeNode", "LossNode", "SparseMatrixNode",
-                           "RandomStateNode", "RandomGeneratorNode", "MaskedArrayNode", "QuantileForestNode",
-                           "_DictWithDeprecatedKeysNode"})  # fmt: skip
+_INSTANTIATES = frozenset(
+    {
+        "ObjectNode",
+        "ConstructorFromReduceNode",
+        "TreeNode",
+        "LossNode",
+        "SparseMatrixNode",
+        "RandomStateNode",
+        "RandomGeneratorNode",
+        "MaskedArrayNode",
+        "QuantileForestNode",
+        "_DictWithDeprecatedKeysNode",
+    }
+)
 _NAMES = frozenset({"TypeNode", "FunctionNode", "NdArrayNode", "DTypeNode", "PartialNode"})
-_HOLDS = frozenset({"DictNode", "DefaultDictNode", "ListNode", "SetNode", "TupleNode", "BytesNode", "BytearrayNode",
-                    "SliceNode", "JsonNode", "CachedNode"})  # fmt: skip
+_HOLDS = frozenset(
+    {
+        "DictNode",
+        "DefaultDictNode",
+        "ListNode",
+        "SetNode",
+        "TupleNode",
+        "BytesNode",
+        "BytearrayNode",
+        "SliceNode",
+        "JsonNode",
+        "CachedNode",
+    }
+)
 _PLAIN = frozenset(
     Name("builtins", name)
-    for name in ("str", "int", "float", "complex", "bool", "bytes", "bytearray", "list", "tuple", "set", "frozenset", "dict",
-                 "slice", "range", "NoneType", "object")
-) | {Name("collections", "defaultdict"), Name("collections", "OrderedDict")}  # fmt: skip
+    for name in (
+        "str",
+        "int",
+        "float",
+        "complex",
+        "bool",
+        "bytes",
+        "bytearray",
+        "list",
+        "tuple",
+        "set",
+        "frozenset",
+        "dict",
+        "slice",
+        "range",
+        "NoneType",
+        "object",
+    )
+) | {Name("collections", "defaultdict"), Name("collections", "OrderedDict")}
 
 
 def is_archive(source: BinaryIO) -> bool:
@@ -112,5 +151,7 @@ def load(source: BinaryIO, path: Path, allowed: AllowedNames) -> Any:
     try:
         return skops.io.load(source, trusted=sorted({str(name) for name, _ in names}))
     except Exception as error:
-        raise TaskError(f"{path} can't be loaded: {type(error).__name__}: {error}",
-                        "it was saved with other versions or is damaged; train again") from error  # fmt: skip
+        raise TaskError(
+            f"{path} can't be loaded: {type(error).__name__}: {error}",
+            "it was saved with other versions or is damaged; train again",
+        ) from error

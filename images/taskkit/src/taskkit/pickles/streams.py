@@ -55,8 +55,10 @@ def _lz4(source: BinaryIO) -> Readable:
     try:
         import lz4.frame  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
-        raise TaskError(f"{source.name} is compressed with lz4, which is not installed here",
-                        "save it with joblib's compress='zlib', or add lz4 to the requirements") from error  # fmt: skip
+        raise TaskError(
+            f"{source.name} is compressed with lz4, which is not installed here",
+            "save it with joblib's compress='zlib', or add lz4 to the requirements",
+        ) from error
     return cast("Readable", lz4.frame.LZ4FrameFile(source, mode="rb"))
 
 
