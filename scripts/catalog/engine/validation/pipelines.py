@@ -21,7 +21,7 @@ from catalog.engine.validation.declarations import (
     unknown,
 )
 from catalog.engine.validation.parts import Part, Sheet, duplicates, shortened
-from catalog.engine.validation.steps import check_reference
+from catalog.engine.validation.steps import check_reference, refused_as_cluster_task
 from catalog.engine.validation.tasks import Setting, check_task_spec
 from catalog.engine.validation.uses import Place
 
@@ -155,9 +155,7 @@ def is_custom(part: Part, key: str) -> bool:
 
 
 def _check_custom(sheet: Sheet, part: Part) -> None:
-    if part.text("kind") == "ClusterTask":
-        remedy = "refer to the Task by the resolver 'cluster', or install it beside and write 'kind: Task'"
-        sheet.error("reference", part.at("kind"), "Tekton 1.0 dropped ClusterTasks", remedy)
+    if refused_as_cluster_task(sheet, part):
         return
     if not part.text("kind"):
         sheet.error("reference", part.at("kind"), "a custom task needs a 'kind'", "add it, or remove 'apiVersion'")

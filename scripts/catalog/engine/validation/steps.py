@@ -67,6 +67,8 @@ def _check_own(sheet: Sheet, step: Part, template: Part) -> None:
 def check_reference(sheet: Sheet, ref: Part) -> None:
     """A taskRef, pipelineRef or a step's ref: by name, or by a resolver with params."""
     name, resolver = ref.text("name"), ref.text("resolver")
+    if refused_as_cluster_task(sheet, ref):
+        return
     if "params" in ref:
         if name:
             message = "a reference has either 'name' or 'resolver' with 'params', not both"
@@ -87,6 +89,14 @@ def check_reference(sheet: Sheet, ref: Part) -> None:
             sheet.error("reference", ref.at("name"), message, "remove one")
     elif name and not names.is_reference(name):
         sheet.error("invalid-name", ref.at("name"), f"{name!r} is no name to refer to", "check its spelling")
+
+
+def refused_as_cluster_task(sheet: Sheet, ref: Part) -> bool:
+    if ref.text("kind") != "ClusterTask":
+        return False
+    remedy = "refer to the Task by the resolver 'cluster', or install it beside and write 'kind: Task'"
+    sheet.error("reference", ref.at("kind"), "Tekton 1.0 dropped ClusterTasks", remedy)
+    return True
 
 
 def _check_on_error(sheet: Sheet, step: Part) -> None:
