@@ -42,11 +42,12 @@ class Display:
     def notice(self, text: str) -> None:
         self._say("", f"note: {text}")
 
-    def task_started(self, task: str) -> None:
-        self._say(task, "started")
+    def task_started(self, task: str, about: str = "") -> None:
+        self._say(task, f"started: {about}" if about else "started")
 
     def step_started(self, task: str, step: str) -> None:
-        if task in self.several_steps:
+        of_matrix = task.rpartition("-")[0]
+        if not self.several_steps.isdisjoint({task, of_matrix}):
             self._say(task, f"step {step}")
 
     def line(self, task: str, step: str, text: str) -> None:  # noqa: ARG002 - steps have their own lines
@@ -56,7 +57,7 @@ class Display:
 
     def task_finished(self, outcome: TaskOutcome) -> None:
         reason = "" if outcome.reason == outcome.status else f": {outcome.reason}"
-        took = f" in {report.duration(outcome.seconds)}" if outcome.steps else ""
+        took = f" in {report.duration(outcome.seconds)}" if outcome.steps or outcome.children else ""
         self._say(outcome.name, f"{outcome.status}{took}{reason}", outcome.status)
 
     def run_finished(self, outcome: RunOutcome) -> None:
@@ -103,7 +104,7 @@ class LiveDisplay(Display):
             self.live.stop()
             self.live = None
 
-    def task_started(self, task: str) -> None:
+    def task_started(self, task: str, about: str = "") -> None:  # noqa: ARG002 - the table at the end tells it
         self.running[task] = time.monotonic()
         self._left(task)
 

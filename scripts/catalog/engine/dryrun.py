@@ -6,7 +6,7 @@ import json
 import shlex
 from typing import Any
 
-from catalog.engine import report
+from catalog.engine import matrix, report
 from catalog.engine.expectations import source_folder
 from catalog.engine.planning import Plan, PlannedTask
 from catalog.engine.programs import Programs
@@ -55,6 +55,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
                 "timeout": task.timeout,
                 "when": list(task.body.get("when") or ()),
                 "params": list(task.body.get("params") or ()),
+                **({"matrix": matrix.known_runs(task.body)} if matrix.is_matrixed(task.body) else {}),
             }
             for task in plan.tasks
         ],
@@ -68,6 +69,11 @@ def _task(task: PlannedTask, parents: list[str], plan: Plan, programs: Programs)
         wanted = _shown(expression.get("values") or [])
         lines.append(f"    when {_shown(expression.get('input') or '')} {expression.get('operator')} {wanted}")
     lines += [f"    param {p['name']} = {_shown(p.get('value', ''))}" for p in task.body.get("params") or ()]
+    if matrix.is_matrixed(task.body):
+        combinations = matrix.known_runs(task.body)
+        if combinations == [{}]:
+            lines.append("    matrix: as many TaskRuns as the results of earlier tasks make")
+        lines += [f"    matrix {place}: {_shown_combination(one)}" for place, one in enumerate(combinations) if one]
     bound = plan.bindings_for(task.body)
     lines += [f"    workspace {binding['name']}: {_binding(binding)}" for binding in bound] if task.body else []
     for number, step in enumerate(plan.known_steps(task)):
@@ -76,6 +82,10 @@ def _task(task: PlannedTask, parents: list[str], plan: Plan, programs: Programs)
         where = f"programs of .venvs/{program}" if program else "this machine's programs"
         lines.append(f"    step {step.get('name') or number}: {_command(step)}  ({image}: {where})")
     return lines
+
+
+def _shown_combination(values: Value) -> str:
+    return ", ".join(f"{name} = {_shown(value)}" for name, value in values.items()) if isinstance(values, dict) else ""
 
 
 def _command(step: Any) -> str:

@@ -18,7 +18,8 @@ class Listener(Protocol):
     def notice(self, text: str) -> None:
         """A remark of the engine itself."""
 
-    def task_started(self, task: str) -> None: ...
+    def task_started(self, task: str, about: str = "") -> None:
+        """``about`` tells which run of a matrix it is, or how many there are."""
 
     def step_started(self, task: str, step: str) -> None: ...
 
@@ -45,7 +46,7 @@ class Recorder:
     def notice(self, text: str) -> None:
         self.notices.append(text)
 
-    def task_started(self, task: str) -> None:
+    def task_started(self, task: str, about: str = "") -> None:  # noqa: ARG002 - nothing asks for it later
         self.events.append(("started", task))
 
     def step_started(self, task: str, step: str) -> None:
@@ -80,9 +81,9 @@ class OneAtATime:
         with self._lock:
             self.listener.notice(text)
 
-    def task_started(self, task: str) -> None:
+    def task_started(self, task: str, about: str = "") -> None:
         with self._lock:
-            self.listener.task_started(task)
+            self.listener.task_started(task, about)
 
     def step_started(self, task: str, step: str) -> None:
         with self._lock:

@@ -184,7 +184,7 @@ def _status(expected: Expectations, outcome: RunOutcome) -> Iterator[str]:
 
 
 def _codes(expected: Expectations, outcome: RunOutcome) -> Iterator[str]:
-    codes = {task.name: task.exit_code for task in outcome.tasks}
+    codes = {name: task.exit_code for name, task in outcome.every().items()}
     failed = [task.exit_code for task in outcome.tasks if task.failed]
     for name, code in expected.exit_codes.items():
         if name and name not in codes:
@@ -204,7 +204,7 @@ def _messages(expected: Expectations, outcome: RunOutcome, log: str) -> Iterator
 
 def _result_values(expected: Expectations, outcome: RunOutcome) -> Iterator[str]:
     values: dict[str, Value] = {
-        f"{task.name}.{name}": value for task in outcome.tasks for name, value in task.results.items()
+        f"{name}.{result}": value for name, task in outcome.every().items() for result, value in task.results.items()
     }
     values |= outcome.results
     for name, pattern in expected.results.items():

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     PIPELINE_TIMEOUT = "PipelineRunTimeout"
     PIPELINE_CANCELLED = "Cancelled"
     PIPELINE_INVALID = "PipelineValidationFailed"
+    MATRIX_INVALID = "InvalidMatrixParameterTypes"
     NO_PIPELINE_RESULT = "CouldntGetPipelineResult"
 
 
@@ -48,6 +49,7 @@ class Skip(StrEnum):
     PIPELINE_TIMEOUT = "PipelineRun timeout has been reached"
     TASKS_TIMEOUT = "PipelineRun Tasks timeout has been reached"
     FINALLY_TIMEOUT = "PipelineRun Finally timeout has been reached"
+    EMPTY_MATRIX = "Matrix Parameters have an empty array"
     CANCELLED = "PipelineRun was gracefully cancelled"
 
 
@@ -86,6 +88,10 @@ class TaskOutcome:
     seconds: float = 0.0
     attempts: int = 1
     is_finally: bool = False
+    display_name: str = ""
+    """What tells a TaskRun of a matrix from the others."""
+    children: tuple[TaskOutcome, ...] = ()
+    """The TaskRuns of a matrix, called ``task-0``, ``task-1``, …"""
 
     @property
     def failed(self) -> bool:
@@ -111,6 +117,8 @@ class TaskOutcome:
                 }
                 for step in self.steps
             ],
+            **({"display_name": self.display_name} if self.display_name else {}),
+            **({"children": [child.as_json() for child in self.children]} if self.children else {}),
         }
 
 
@@ -132,9 +140,14 @@ class RunOutcome:
     def succeeded(self) -> bool:
         return self.status is Status.SUCCEEDED
 
+    def every(self) -> dict[str, TaskOutcome]:
+        """All tasks by name, the TaskRuns of a matrix among them."""
+        children = {child.name: child for task in self.tasks for child in task.children}
+        return {**children, **{task.name: task for task in self.tasks}}
+
     def task(self, name: str) -> TaskOutcome:
         """The outcome of a task by its name; KeyError when there is none."""
-        return {task.name: task for task in self.tasks}[name]
+        return self.every()[name]
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -1,4 +1,7 @@
-"""One PipelineRun: the scheduler's decisions carried out, one thread for each running task."""
+"""One PipelineRun: the scheduler's decisions carried out, one thread for each running TaskRun.
+
+A pipeline task with a ``matrix`` is several TaskRuns, which share the threads; it is over when all of them are.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,25 @@ from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from catalog.engine import scheduling, taskrun
+from catalog.engine import conclusion, matrix, scheduling, taskrun
 from catalog.engine.outcomes import Reason, RunOutcome, Status, TaskOutcome
 from catalog.engine.planning import Plan, PlannedTask
 from catalog.engine.process import Cancellation
 from catalog.engine.scheduling import Graph, Node, Ready, State
 from catalog.engine.substitution import Replacements
 from catalog.engine.taskrun import TaskRun, Workshop
+
+
+@dataclass(frozen=True)
+class Share:
+    """One TaskRun of a pipeline task: of ``number`` of a matrix the one in this ``place``, else the only one."""
+
+    node: Node
+    task_run: TaskRun
+    place: int = 0
+    number: int = 1
+    display_name: str = ""
+
 
 _CANCELLED_BY = "cancelled as the PipelineRun's {} of {:g} seconds was over"
 
@@ -32,7 +47,9 @@ class _PipelineRun:
     cancellation: Cancellation
     jobs: int
     state: State = field(default_factory=State)
-    ended: SimpleQueue[TaskOutcome | BaseException | None] = field(default_factory=SimpleQueue)
+    ended: SimpleQueue[tuple[Share, TaskOutcome] | BaseException | None] = field(default_factory=SimpleQueue)
+    shares: dict[str, dict[int, TaskOutcome]] = field(default_factory=dict)
+    """Of each running matrix the TaskRuns that ended, by their place."""
     main: Cancellation = field(default_factory=Cancellation)
     last: Cancellation = field(default_factory=Cancellation)
     """Switches for the running tasks: those before, and those of ``finally``."""
@@ -70,7 +87,8 @@ class _PipelineRun:
             self.state = replace(self.state, running=self.state.running | {ready.node.name})
             if ready.node.is_finally and self.finally_began is None:
                 self.finally_began = time.monotonic()
-            pool.submit(self._work, ready)
+            for share in self._shares(ready):
+                pool.submit(self._work, share)
         return decision.done
 
     def _settle(self, outcome: TaskOutcome) -> None:
@@ -88,7 +106,21 @@ class _PipelineRun:
         if isinstance(ended, BaseException):
             raise ended
         if ended is not None:
-            self._settle(ended)
+            self._collect(*ended)
+
+    def _collect(self, share: Share, outcome: TaskOutcome) -> None:
+        """Takes a TaskRun that ended; the last one of a matrix settles its task."""
+        if not share.node.is_matrixed:
+            self._settle(outcome)
+            return
+        name = share.node.name
+        so_far = self.shares.setdefault(name, {})
+        so_far[share.place] = outcome
+        if share.number > 1:
+            self.workshop.listener.task_finished(outcome)
+        if len(so_far) == share.number:
+            children = [so_far[place] for place in sorted(so_far)]
+            self._settle(matrix.gathered(name, children, is_finally=share.node.is_finally))
 
     def _deadlines(self) -> dict[str, float | None]:
         """When the limits that are not reached yet will be, on the monotonic clock."""
@@ -131,24 +163,50 @@ class _PipelineRun:
         for switch in switches:
             switch.throw(reason)
 
-    def _work(self, ready: Ready) -> None:
-        """In a thread of its own: one task from start to end."""
+    def _work(self, share: Share) -> None:
+        """In a thread of its own: one TaskRun from start to end."""
         try:
-            task = self.planned[ready.node.name]
-            self.workshop.listener.task_started(task.name)
-            switch = self.last if task.is_finally else self.main
-            outcome = taskrun.run(self._task_run(task, ready.body), self.workshop, switch)
-            if outcome.reason == Reason.STEP_FAILED and ready.node.ignores_failure:
+            self.workshop.listener.task_started(share.task_run.label, share.display_name)
+            switch = self.last if share.node.is_finally else self.main
+            outcome = taskrun.run(share.task_run, self.workshop, switch)
+            if outcome.reason == Reason.STEP_FAILED and share.node.ignores_failure:
                 outcome = replace(outcome, reason=Reason.IGNORED)
-            self.ended.put(replace(outcome, is_finally=task.is_finally))
+            outcome = replace(outcome, is_finally=share.node.is_finally, display_name=share.display_name)
+            self.ended.put((share, outcome))
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             self.ended.put(error)
 
+    def _shares(self, ready: Ready) -> list[Share]:
+        """The TaskRuns of a task that is to start."""
+        task, node = self.planned[ready.node.name], ready.node
+        whole = self._task_run(task, ready.body)
+        if not node.is_matrixed:
+            return [Share(node, whole)]
+        filled = {**ready.body, "matrix": self._late(ready.body).matrix(ready.body["matrix"])}
+        combinations = matrix.runs(filled["matrix"])
+        number = len(combinations)
+        if number > 1:
+            self.workshop.listener.task_started(task.name, f"{number} TaskRuns")
+        names = zip(matrix.labels(task.name, number), matrix.labels(task.run_name, number), strict=True)
+        shares = []
+        for place, ((label, name), values) in enumerate(zip(names, combinations, strict=True)):
+            # An inline task is called after its TaskRun.
+            task_name = name if task.task_name == task.run_name else task.task_name
+            params = {**values, **whole.params}
+            one = replace(whole, label=label, name=name, task_name=task_name, params=params)
+            shares.append(Share(node, one, place, number, matrix.display_name(filled, params)))
+        return shares
+
+    def _late(self, body: Mapping[str, Any]) -> Replacements:
+        """The variables that Tekton fills in when it creates a TaskRun (ApplyPipelineTaskContexts)."""
+        bodies = {name: task.body for name, task in self.planned.items() if not task.is_finally}
+        own = Replacements({"context.pipelineTask.retries": str(int(body.get("retries") or 0))})
+        return own | matrix.lengths(body.get("params") or (), bodies, self.state.outcomes)
+
     def _task_run(self, task: PlannedTask, body: Mapping[str, Any]) -> TaskRun:
-        retries = int(body.get("retries") or 0)
-        known = Replacements({"context.pipelineTask.retries": str(retries)})
+        known = self._late(body)
         # Results that earlier tasks wrote reach the spec of a referenced Task too (PropagateResults).
-        spec = scheduling.result_values(self.state.outcomes).task_spec(body.get("taskSpec") or task.spec)
+        spec = scheduling.propagated(self.state.outcomes).task_spec(body.get("taskSpec") or task.spec)
         return TaskRun(
             label=task.name,
             name=task.run_name,
@@ -156,14 +214,14 @@ class _PipelineRun:
             spec=spec,
             params={param["name"]: param["value"] for param in known.params(body.get("params") or ())},
             workspaces=self.plan.bindings_for(body),
-            retries=retries,
+            retries=int(body.get("retries") or 0),
             timeout=task.timeout,
             context=self.plan.context,
         )
 
     def _outcome(self) -> RunOutcome:
-        status, reason, message = scheduling.verdict(self.graph, self.state)
-        results, broken = scheduling.pipeline_results(self.plan.results, self.state.outcomes)
+        status, reason, message = conclusion.verdict(self.graph, self.state)
+        results, broken = conclusion.pipeline_results(self.plan.results, self.state.outcomes, self.graph.forgotten)
         if broken:
             status, reason = Status.FAILED, Reason.NO_PIPELINE_RESULT
             message = f"the results {', '.join(broken)} name task results that were not written; {message}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from catalog.engine import durations, images
+from catalog.engine import durations, images, matrix
 from catalog.engine import params as parameters
 from catalog.engine.sources import SourceError, Sources
 from catalog.engine.steps import merged
@@ -104,16 +104,17 @@ class Plan:
                 found.append({**binding, "name": name, "subPath": path})
         return tuple(found)
 
-    def known_steps(self, task: PlannedTask) -> list[dict[str, Any]]:
-        """The steps of a task with the params that are known before it runs in place."""
-        given = parameters.given(task.body.get("params")) if task.body else self.params
+    def known_steps(self, task: PlannedTask, combination: Mapping[str, Value] | None = None) -> list[dict[str, Any]]:
+        """The steps of a task with the params that are known before it runs in place, of a matrix those of one run."""
+        given = {**(combination or {}), **parameters.given(task.body.get("params"))} if task.body else self.params
         values = parameters.task_values(parameters.specs(task.spec), given)
         spec = parameters.task_replacements(values).task_spec(task.spec)
         return merged(spec["steps"], spec.get("stepTemplate"))
 
     def images(self, task: PlannedTask) -> tuple[str, ...]:
         """The images that the steps of a task name."""
-        return tuple(dict.fromkeys(str(step.get("image") or "") for step in self.known_steps(task)))
+        steps = (step for one in matrix.known_runs(task.body) for step in self.known_steps(task, one))
+        return tuple(dict.fromkeys(str(step.get("image") or "") for step in steps))
 
     def folders(self, volumes: Volumes) -> dict[str, Path]:
         """Where the run's workspaces that more than one task sees lie on this machine."""
@@ -277,12 +278,30 @@ class _Run:
 
     def _check_task(self, task: PlannedTask, bindings: Mapping[str, Any]) -> None:
         given = {param["name"] for param in task.body.get("params") or ()}
+        given |= {param["name"] for param in matrix.params_of(task.body.get("matrix"))}
+        self.problems += [self._line(f"task {task.name}: {text}") for text in _against(task.body)]
         for declared in task.spec.get("workspaces") or ():
             if declared["name"] not in bindings and not declared.get("optional") and task.body:
                 self.problems.append(self._line(f"task {task.name}: its workspace {declared['name']} is not bound"))
         for spec in parameters.specs(task.spec):
             if task.body and spec.default is None and spec.name not in given:
                 self.problems.append(self._line(f"task {task.name}: param {spec.name} ({spec.type}) is not given"))
+
+
+def _against(body: Mapping[str, Any]) -> list[str]:
+    """What a pipeline task's fields stand against once the params are in place (validatePipelineSpecAfter…)."""
+    found = []
+    on_error = body.get("onError") or "stopAndFail"
+    if on_error not in {"continue", "stopAndFail"}:
+        found.append(f"onError {on_error!r} is no way to treat an error; 'continue' or 'stopAndFail'")
+    elif on_error == "continue" and int(body.get("retries") or 0) > 0:
+        found.append("onError 'continue' and retries exclude each other; remove one")
+    if matrix.is_matrixed(body):
+        if wrong := matrix.wrong_type(body["matrix"]):
+            found.append(f"{wrong}; write it as a list, or as $(params.<array>[*])")
+        if (number := matrix.count(body["matrix"])) > matrix.MOST:
+            found.append(f"its matrix makes {number} runs, more than {matrix.MOST}; split it")
+    return found
 
 
 def _task_body(
@@ -299,7 +318,11 @@ def _task_body(
             body["params"] = phase.params(body["params"])
         if "when" in body:
             body["when"] = phase.when(body["when"])
-        for key in ("workspaces", "taskRef", "displayName", "onError"):
+        if "matrix" in body:
+            body["matrix"] = phase.matrix(body["matrix"])
+        # The runs of a matrix are called after their own params, not after the pipeline's.
+        keys = ("workspaces", "taskRef", "onError", *(() if matrix.is_matrixed(body) else ("displayName",)))
+        for key in keys:
             if key in body:
                 body[key] = phase.deep(body[key])
     if "taskSpec" in body:

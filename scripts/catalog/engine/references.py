@@ -11,9 +11,9 @@ Source: https://tekton.dev/docs/pipelines/variables/
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Index = int | Literal["*"] | None
 
@@ -75,6 +75,15 @@ def find(text: str) -> list[Reference]:
     if "$(" not in text:
         return []
     return [_reference(match) for match in _REFERENCE.finditer(text)]
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text at any depth of a plain value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(item)
 
 
 def whole(text: str) -> Reference | None:

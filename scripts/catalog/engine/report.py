@@ -61,11 +61,17 @@ def run_results(outcome: RunOutcome) -> list[tuple[str, str]]:
 
 
 def rows(outcome: RunOutcome, widest: int = _WIDEST_RESULT) -> list[Row]:
-    """A row for each task in the order of the pipeline; ``widest`` is what there is for ``name=value``."""
-    return [_row(task, widest) for task in outcome.tasks]
+    """A row for each task in the order of the pipeline, below a matrix one for each of its TaskRuns; ``widest`` is
+    what there is for ``name=value``."""
+    found = []
+    for task in outcome.tasks:
+        found.append(_row(task, task.name, widest))
+        if len(task.children) > 1:
+            found += [_row(child, f"  {child.name}  {child.display_name}".rstrip(), widest) for child in task.children]
+    return found
 
 
-def _row(task: TaskOutcome, widest: int) -> Row:
+def _row(task: TaskOutcome, name: str, widest: int) -> Row:
     reason = "" if task.reason == task.status else str(task.reason)
     if task.reason in {Reason.STEP_FAILED, Reason.IGNORED}:
         reason = f"{reason}, exit code {task.exit_code}"
@@ -73,7 +79,7 @@ def _row(task: TaskOutcome, widest: int) -> Row:
         reason = f"{reason}, {task.attempts} attempts".lstrip(", ")
     ran = task.status in {Status.SUCCEEDED, Status.FAILED}
     return Row(
-        task=task.name,
+        task=name,
         status=task.status,
         reason=reason,
         time=duration(task.seconds) if ran else "",
@@ -90,7 +96,8 @@ def headline(outcome: RunOutcome) -> str:
 def explanations(outcome: RunOutcome, last_lines: Mapping[str, str] | None = None) -> list[str]:
     """Why tasks failed or could not run, one line each, and what is wrong with the run beyond them."""
     found = []
-    for task in outcome.tasks:
+    several = (one for task in outcome.tasks for one in (task.children if len(task.children) > 1 else (task,)))
+    for task in several:
         if task.message and task.status is not Status.SUCCEEDED:
             found.append(f"{task.name}: {task.message}")
             if last := (last_lines or {}).get(task.name):

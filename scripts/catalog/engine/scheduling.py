@@ -6,14 +6,15 @@ The rules follow pkg/reconciler/pipelinerun/resources of tektoncd/pipeline (``sk
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from catalog.engine import references
+from catalog.engine import matrix, references
 from catalog.engine.outcomes import Reason, Skip, Status, TaskOutcome
-from catalog.engine.substitution import IndexOutOfBoundsError, Replacements, Value, allows
+from catalog.engine.references import texts_in
+from catalog.engine.substitution import IndexOutOfBoundsError, Replacements, Value, Whole, allows
 
 CONTINUE = "continue"
 
@@ -31,21 +32,32 @@ class Node:
         """docs/pipelines.md#using-the-onerror-field"""
         return self.body.get("onError") == CONTINUE
 
+    @property
+    def is_matrixed(self) -> bool:
+        return matrix.is_matrixed(self.body)
+
     @cached_property
     def result_references(self) -> tuple[tuple[str, str], ...]:
-        """(task, result) of every result it uses; those in an inline spec alone make no order between tasks."""
-        fields = [self.body.get(key) for key in ("params", "when", "workspaces", "displayName", "taskRef")]
-        paths = (reference.path for text in _texts(fields) for reference in references.find(text))
-        used = ((path[1], path[3]) for path in paths if len(path) > 3 and (path[0], path[2]) == ("tasks", "results"))
-        return tuple(dict.fromkeys(used))
+        """(task, result) of every result it uses and so waits for, those in steps of an inline spec included; what
+        only a workspace's ``subPath`` or the ``displayName`` names makes no order (PipelineTaskResultRefs)."""
+        spec = self.body.get("taskSpec") or {}
+        inner = [one.get(key) for one in spec.get("steps") or () for key in _LOOKED_AT]
+        return _results_in([self.body.get("params"), self.body.get("matrix"), self.body.get("when"), inner])
+
+    @cached_property
+    def skips_without_results(self) -> bool:
+        """Whether missing results can skip it: only those asked for in ``params`` and ``when`` do, for want of those
+        in a matrix or an inline spec alone the run fails (hasResultReferences)."""
+        return bool(_results_in([self.body.get("params"), self.body.get("when")]))
 
 
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (list, dict)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts(item)
+_LOOKED_AT = ("name", "image", "script", "workingDir", "command", "args", "env")
+
+
+def _results_in(fields: Any) -> tuple[tuple[str, str], ...]:
+    paths = (reference.path for text in texts_in(fields) for reference in references.find(text))
+    used = ((path[1], path[3]) for path in paths if len(path) in {4, 5} and (path[0], path[2]) == ("tasks", "results"))
+    return tuple(dict.fromkeys(used))
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,13 @@ class Graph:
             else frozenset((*(node.body.get("runAfter") or ()), *(task for task, _ in node.result_references))) & main
             for node in self.nodes
         }
+
+    @cached_property
+    def forgotten(self) -> frozenset[str]:
+        """Tasks with a matrix whose results no task uses: Tekton gathers them only for those that do, and so has none
+        for the pipeline's own results (GetTaskRunsResults reads a cache that they fill)."""
+        used = {task for node in self.nodes for task, _ in node.result_references}
+        return frozenset(node.name for node in self.nodes if node.is_matrixed) - used
 
 
 @dataclass(frozen=True)
@@ -136,6 +155,11 @@ class _Look:
         )
 
     @cached_property
+    def broken(self) -> bool:
+        """A matrix had values of the wrong type, which ends the run at once, without ``finally``."""
+        return any(outcome.reason == Reason.MATRIX_INVALID for outcome in self.state.outcomes.values())
+
+    @cached_property
     def main_done(self) -> bool:
         return all(node.name in self.state.outcomes for node in self.graph.nodes if not node.is_finally)
 
@@ -154,55 +178,74 @@ class _Look:
     def ready(self) -> Iterator[Ready]:
         for node in self.open():
             if node.is_finally:
-                if self.main_done and not self.state.cancelled:
+                if self.main_done:
                     yield Ready(node, self._body(node))
-            elif self._parents_done(node) and not self.state.cancelled:
+            elif self._parents_done(node):
                 yield Ready(node, self._body(node))
 
     def _parents_done(self, node: Node) -> bool:
         return all(parent in self.state.outcomes for parent in self.graph.parents[node.name])
 
     def _main(self, node: Node) -> TaskOutcome | None:
+        """In the order of Tekton's ``skip``; only what would not be skipped can be invalid."""
         if self.state.cancelled:
             return _not_run(node, Reason.PIPELINE_CANCELLED)
+        if self.broken:
+            return _not_run(node, Reason.MATRIX_INVALID)
         if self.stopping:
             return _skipped(node, Skip.STOPPING)
         if not self._parents_done(node):
             return None
-        missing = self._missing(node)
         if not _when_allows(node, self.values):
             return _skipped(node, Skip.WHEN)
         parents = [self.state.outcomes[parent] for parent in self.graph.parents[node.name]]
         if any(parent.status is Status.SKIPPED and parent.reason != Skip.WHEN for parent in parents):
             # Only a task skipped by its own ``when`` lets those after it run.
             return _skipped(node, Skip.PARENTS)
-        if missing:
-            return self._without_results(node, missing)
-        if problem := self._problem(node):
-            return _invalid(node, problem)
+        missing = self._missing(node)
+        if missing and node.skips_without_results:
+            source = self.state.outcomes[missing[0][0]]
+            if node.ignores_failure or source.reason == Skip.WHEN:
+                return _skipped(node, Skip.RESULTS)
         if self.state.pipeline_over:
             return _skipped(node, Skip.PIPELINE_TIMEOUT)
-        return _skipped(node, Skip.TASKS_TIMEOUT) if self.state.tasks_over else None
+        if self.state.tasks_over:
+            return _skipped(node, Skip.TASKS_TIMEOUT)
+        if missing:
+            task, result = missing[0]
+            return _invalid(node, f"it uses the result {result} of task {task}, which did not write it")
+        if problem := self._problem(node):
+            return _invalid(node, problem)
+        return self._matrix(node)
 
-    def _without_results(self, node: Node, missing: list[tuple[str, str]]) -> TaskOutcome:
-        task, result = missing[0]
-        source = self.state.outcomes[task]
-        if node.ignores_failure or source.reason == Skip.WHEN:
-            return _skipped(node, Skip.RESULTS)
-        return _invalid(node, f"it uses the result {result} of task {task}, which did not write it")
+    def _matrix(self, node: Node) -> TaskOutcome | None:
+        """What a matrix with its values in place stands against."""
+        if not node.is_matrixed:
+            return None
+        filled = self.values.matrix(node.body["matrix"])
+        if matrix.is_empty(filled):
+            return _skipped(node, Skip.EMPTY_MATRIX)
+        if wrong := matrix.wrong_type(filled):
+            return _not_run(node, Reason.MATRIX_INVALID, wrong)
+        return None
 
     def _finally(self, node: Node) -> TaskOutcome | None:
         if self.state.cancelled:
             return _not_run(node, Reason.PIPELINE_CANCELLED)
+        if self.broken:
+            return _not_run(node, Reason.MATRIX_INVALID)
         if self.state.pipeline_over:
             return _skipped(node, Skip.PIPELINE_TIMEOUT)
         if not self.main_done:
             return None
-        if self._missing(node) or self._problem(node):
+        missing = self._missing(node)
+        if missing and not node.skips_without_results:
+            return _not_run(node, Reason.PIPELINE_TIMEOUT, _waits_in_vain(*missing[0]))
+        if missing or self._problem(node):
             return _skipped(node, Skip.RESULTS)
         if not _when_allows(node, self.values | self._statuses):
             return _skipped(node, Skip.WHEN)
-        return _skipped(node, Skip.FINALLY_TIMEOUT) if self.state.finally_over else None
+        return _skipped(node, Skip.FINALLY_TIMEOUT) if self.state.finally_over else self._matrix(node)
 
     def _missing(self, node: Node) -> list[tuple[str, str]]:
         return [
@@ -223,14 +266,19 @@ class _Look:
         return status_values(self.graph, self.state)
 
     def _body(self, node: Node) -> dict[str, Any]:
-        values = self.values | self._statuses if node.is_finally else self.values
         body = dict(node.body)
         if "params" in body:
-            body["params"] = values.params(body["params"])
-        if "workspaces" in body:
-            body["workspaces"] = values.deep(body["workspaces"])
-        if "taskSpec" in body:  # results are propagated into inline specs (docs/pipelineruns.md#propagated-results)
-            body["taskSpec"] = values.task_spec(body["taskSpec"])
+            body["params"] = (self.values | self._statuses if node.is_finally else self.values).params(body["params"])
+        if "matrix" in body:
+            body["matrix"] = self.values.matrix(body["matrix"])
+        # These get the results that params, matrix, when or steps use as well (ApplyTaskResults).
+        asked = [f"tasks.{task}.results.{result}" for task, result in node.result_references]
+        used = Replacements({name: self.values.values[name] for name in asked if name in self.values.values})
+        for key in ("workspaces", "displayName"):
+            if key in body:
+                body[key] = used.deep(body[key])
+        if "taskSpec" in body:
+            body["taskSpec"] = propagated(self.state.outcomes).task_spec(body["taskSpec"])
         return body
 
 
@@ -245,8 +293,13 @@ def _skipped(node: Node, why: Skip) -> TaskOutcome:
     return TaskOutcome(node.name, Status.SKIPPED, why, is_finally=node.is_finally)
 
 
-def _not_run(node: Node, why: Reason) -> TaskOutcome:
-    return TaskOutcome(node.name, Status.NOT_RUN, why, is_finally=node.is_finally)
+def _not_run(node: Node, why: Reason, message: str = "") -> TaskOutcome:
+    return TaskOutcome(node.name, Status.NOT_RUN, why, message, is_finally=node.is_finally)
+
+
+def _waits_in_vain(task: str, result: str) -> str:
+    # Tekton logs it, neither starts nor skips the task, and so never comes to an end (runNextSchedulableTask).
+    return f"it uses the result {result} of task {task}, which did not write it: on a cluster the run ends by timeout"
 
 
 def _invalid(node: Node, message: str) -> TaskOutcome:
@@ -262,6 +315,13 @@ def result_values(outcomes: Mapping[str, TaskOutcome]) -> Replacements:
             for name, value in outcome.results.items()
         }
     )
+
+
+def propagated(outcomes: Mapping[str, TaskOutcome]) -> Replacements:
+    """The results as they reach steps that name them (docs/pipelineruns.md#propagated-results): texts, whole arrays
+    and the keys of objects, but no single elements of arrays (PropagateResults)."""
+    values = result_values(outcomes).values
+    return Replacements({name: Whole(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def status_values(graph: Graph, state: State) -> Replacements:
@@ -284,72 +344,3 @@ def status_values(graph: Graph, state: State) -> Replacements:
         skipped = any(outcome.status is Status.SKIPPED for outcome in settled)
         overall = Reason.COMPLETED if skipped else Reason.SUCCEEDED
     return Replacements({**values, "tasks.status": str(overall)})
-
-
-def verdict(graph: Graph, state: State) -> tuple[Status, str, str]:
-    """Status, reason and message of the whole PipelineRun once every task is settled."""
-    outcomes = [state.outcomes[node.name] for node in graph.nodes]
-    ignored = {node.name for node in graph.nodes if node.ignores_failure}
-    failed = [outcome for outcome in outcomes if outcome.failed and outcome.name not in ignored]
-    skipped = [outcome for outcome in outcomes if outcome.status is Status.SKIPPED]
-    invalid = [outcome for outcome in outcomes if outcome.reason == Reason.PIPELINE_INVALID]
-    late = [outcome for outcome in skipped if outcome.reason in _TIMEOUTS]
-    message = _summary(outcomes, failed, ignored)
-    if state.cancelled:
-        return Status.FAILED, Reason.PIPELINE_CANCELLED, f"the run was cancelled; {message}"
-    if state.pipeline_over or state.tasks_over:
-        return Status.FAILED, Reason.PIPELINE_TIMEOUT, f"the run did not finish in time; {message}"
-    if invalid:
-        details = "; ".join(f"{outcome.name}: {outcome.message}" for outcome in invalid)
-        return Status.FAILED, Reason.PIPELINE_INVALID, f"{message} ({details})"
-    if failed or late:
-        return Status.FAILED, Reason.FAILED, message
-    return Status.SUCCEEDED, Reason.COMPLETED if skipped else Reason.SUCCEEDED, message
-
-
-_TIMEOUTS = {Skip.PIPELINE_TIMEOUT, Skip.TASKS_TIMEOUT, Skip.FINALLY_TIMEOUT}
-
-
-def _summary(outcomes: Iterable[TaskOutcome], failed: list[TaskOutcome], ignored: set[str]) -> str:
-    counts = {status: sum(outcome.status is status for outcome in outcomes) for status in Status}
-    passed_over = sum(outcome.failed and outcome.name in ignored for outcome in outcomes)
-    note = f" ({passed_over} ignored)" if passed_over else ""
-    ran = counts[Status.SUCCEEDED] + counts[Status.FAILED]
-    text = f"tasks completed: {ran}, failed: {len(failed) + passed_over}{note}, skipped: {counts[Status.SKIPPED]}"
-    return f"{text}, not run: {counts[Status.NOT_RUN]}" if counts[Status.NOT_RUN] else text
-
-
-def pipeline_results(
-    declared: Iterable[Mapping[str, Any]], outcomes: Mapping[str, TaskOutcome]
-) -> tuple[dict[str, Value], list[str]]:
-    """The pipeline's results, and the names of those that a *succeeded* task should have fed and did not.
-
-    A result of a task that failed or was skipped is just left out (ApplyTaskResultsToPipelineResults).
-    """
-    found: dict[str, Value] = {}
-    broken: list[str] = []
-    values = {
-        f"{root}.{task}.results.{name}": value
-        for task, outcome in outcomes.items()
-        for name, value in outcome.results.items()
-        for root in ("tasks", "finally")
-    }
-    for result in declared:
-        used = [reference for text in _texts(result.get("value")) for reference in references.find(text)]
-        missing = [r for r in used if ".".join(r.path[:4]) not in values]
-        if not used:
-            continue
-        if missing:
-            if any(_succeeded(outcomes, reference.path) for reference in missing):
-                broken.append(result["name"])
-            continue
-        try:
-            found[result["name"]] = Replacements(values).value(result["value"])
-        except IndexOutOfBoundsError:
-            broken.append(result["name"])
-    return found, broken
-
-
-def _succeeded(outcomes: Mapping[str, TaskOutcome], path: tuple[str, ...]) -> bool:
-    outcome = outcomes.get(path[1])
-    return outcome is None or outcome.status is Status.SUCCEEDED

@@ -24,6 +24,10 @@ class IndexOutOfBoundsError(ValueError):
     """An array is asked for an element that it does not have; Tekton fails the run."""
 
 
+class Whole(list[str]):
+    """An array that can only be used as a whole; ``[0]`` behind it stays in the text."""
+
+
 def kind_of(value: Value) -> str:
     """Tekton's name for the type of a value."""
     return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
@@ -43,7 +47,7 @@ class Replacements:
         value = self.values.get(reference.dotted)
         if isinstance(value, str):
             return value if reference.index is None else None
-        if isinstance(value, list) and isinstance(reference.index, int):
+        if isinstance(value, list) and not isinstance(value, Whole) and isinstance(reference.index, int):
             if reference.index >= len(value):
                 raise IndexOutOfBoundsError(
                     f"{reference.text} asks for element {reference.index} of an array of {len(value)}"
@@ -90,6 +94,26 @@ class Replacements:
     def params(self, params: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """A list of ``{name, value}``."""
         return [{**param, "value": self.value(param.get("value", ""))} for param in params]
+
+    def matrix(self, matrix: Mapping[str, Any]) -> dict[str, Any]:
+        """A matrix: lists in its params, single texts in its ``include``; objects are not put in place."""
+        plain = Replacements({name: value for name, value in self.values.items() if not isinstance(value, dict)})
+        keys = {
+            f"{name}.{key}": text
+            for name, value in self.values.items()
+            if isinstance(value, dict)
+            for key, text in value.items()
+        }
+        known = plain | Replacements(keys)
+        result = dict(matrix)
+        if matrix.get("params"):
+            result["params"] = known.params(matrix["params"])
+        if matrix.get("include"):
+            result["include"] = [
+                {**one, "params": [{**p, "value": known.deep(p.get("value", ""))} for p in one.get("params") or ()]}
+                for one in matrix["include"]
+            ]
+        return result
 
     def when(self, expressions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """``when`` expressions: arrays spread in ``values``; as ``input`` an array is written as JSON."""

@@ -41,7 +41,10 @@ TaskRef: name kind apiVersion resolver params
 TaskRunSpec: params taskRef taskSpec workspaces timeout retries podTemplate
 WorkspaceBinding: name subPath emptyDir persistentVolumeClaim volumeClaimTemplate configMap secret projected
 PipelineSpec: description displayName params tasks finally results workspaces
-PipelineTask: name displayName description taskRef taskSpec params when runAfter workspaces retries timeout onError
+PipelineTask: name displayName description taskRef taskSpec params matrix when runAfter workspaces retries timeout
+ onError
+Matrix: params include
+MatrixInclude: name params
 EmbeddedTask: apiVersion kind spec description displayName params results steps stepTemplate volumes workspaces
 PipelineTaskWorkspace: name workspace subPath
 PipelineRef: name apiVersion resolver params
@@ -119,7 +122,6 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
     },
     "WorkspaceBinding": {"csi": "use --workspace name=folder"},
     "PipelineTask": {
-        "matrix": "write one task for each combination, or " + _CLUSTER,
         "pipelineRef": "list its tasks here",
         "pipelineSpec": "list its tasks here",
     },

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catalog.engine.conclusion import pipeline_results, verdict
 from catalog.engine.outcomes import Reason, Skip, Status, TaskOutcome
-from catalog.engine.scheduling import Graph, Node, State, decide, pipeline_results, status_values, verdict
+from catalog.engine.scheduling import Graph, Node, State, decide, status_values
 
 
-def node(name, *, is_finally=False, **body):
+def node(name, is_finally=False, **body):
     return Node(name, body, is_finally)
 
 
@@ -209,7 +210,7 @@ def test_an_index_beyond_an_array_result_makes_the_run_invalid():
     assert "element 3 of an array of 1" in state.outcomes["b"].message
 
 
-def test_results_are_put_in_place_with_their_types():
+def test_results_are_put_in_place_with_their_types_but_no_single_elements_into_steps():
     graph = Graph(
         (
             node("a"),
@@ -217,15 +218,76 @@ def test_results_are_put_in_place_with_their_types():
                 "b",
                 params=[{"name": "p", "value": "$(tasks.a.results.r[*])"}],
                 taskSpec={
-                    "steps": [{"script": "echo $(tasks.a.results.r[0])"}],
+                    "steps": [
+                        {
+                            "script": "echo $(tasks.a.results.s) $(tasks.a.results.o.k) $(tasks.a.results.r[0])",
+                            "args": ["$(tasks.a.results.r[*])"],
+                        }
+                    ],
                 },
             ),
         )
     )
-    decision = decide(graph, State({"a": ended("a", r=["x", "y"])}))
+    decision = decide(graph, State({"a": ended("a", r=["x", "y"], s="text", o={"k": "v"})}))
     [ready] = decision.ready
     assert ready.body["params"] == [{"name": "p", "value": ["x", "y"]}]
-    assert ready.body["taskSpec"]["steps"][0]["script"] == "echo x"
+    assert ready.body["taskSpec"]["steps"] == [{"script": "echo text v $(tasks.a.results.r[0])", "args": ["x", "y"]}]
+
+
+def test_results_in_an_inline_spec_make_an_order_those_in_a_sub_path_do_not():
+    inline = {"steps": [{"env": [{"name": "E", "value": "$(tasks.a.results.r)"}]}]}
+    sub_path = [{"name": "w", "subPath": "$(tasks.a.results.r)"}]
+    graph = Graph((node("a"), node("b", taskSpec=inline), node("c", workspaces=sub_path)))
+    assert graph.parents == {"a": frozenset(), "b": frozenset({"a"}), "c": frozenset()}
+
+
+def matrix_over(*tasks, **body):
+    return {"matrix": {"params": [{"name": t, "value": f"$(tasks.{t}.results.r[*])"} for t in tasks]}, **body}
+
+
+def test_a_matrix_over_an_empty_array_is_skipped_and_with_it_all_that_come_after():
+    graph = Graph(
+        (node("a"), node("m", **matrix_over("a")), node("ordered", runAfter=["m"]), node("f", True, **matrix_over("a")))
+    )
+    empty = "Matrix Parameters have an empty array"
+    assert skips(graph, lambda name: ended(name, r=[])) == {"m": empty, "ordered": Skip.PARENTS, "f": empty}
+
+
+def test_a_matrix_over_a_result_of_a_skipped_task_fails_the_run_where_a_param_would_be_skipped():
+    graph = Graph((node("a", when=WHEN_NO), node("m", **matrix_over("a")), node("p", params=uses("a"))))
+    state, started, _ = play(graph, ended)
+    assert (started, state.outcomes["m"].reason) == ([], Reason.PIPELINE_INVALID)
+    assert verdict(graph, state)[:2] == (Status.FAILED, Reason.PIPELINE_INVALID)
+
+
+def test_a_finally_task_whose_matrix_waits_for_a_missing_result_lets_the_run_end_by_timeout():
+    graph = Graph((node("a"), node("f", True, **matrix_over("a")), node("g", True)))
+    state, started, _ = play(graph, ended)
+    assert started == ["a", "g"]
+    assert "on a cluster the run ends by timeout" in state.outcomes["f"].message
+    assert verdict(graph, state)[:2] == (Status.FAILED, Reason.PIPELINE_TIMEOUT)
+
+
+def test_a_text_in_place_of_a_matrix_list_ends_the_run_at_once_without_finally():
+    text = {"matrix": {"params": [{"name": "p", "value": "$(tasks.a.results.r)"}]}}
+    graph = Graph((node("a"), node("m", **text), node("later", runAfter=["m"]), node("f", True)))
+    state, started, _ = play(graph, lambda name: ended(name, r="text"))
+    assert started == ["a"]
+    assert verdict(graph, state) == (
+        Status.FAILED,
+        Reason.MATRIX_INVALID,
+        "m: the matrix param p is of type string, only arrays are fanned out",
+    )
+
+
+def test_a_pipeline_result_of_a_matrix_exists_only_when_a_task_uses_it_too():
+    declared = [{"name": "out", "value": "$(tasks.m.results.r[*])"}]
+    matrix = {"params": [{"name": "p", "value": ["x", "y"]}]}
+    outcomes = {"m": ended("m", r=["x", "y"])}
+    alone = Graph((node("m", matrix=matrix),))
+    used = Graph((node("m", matrix=matrix), node("u", params=[{"name": "p", "value": "$(tasks.m.results.r[*])"}])))
+    assert pipeline_results(declared, outcomes, alone.forgotten) == ({}, ["out"])
+    assert pipeline_results(declared, outcomes, used.forgotten) == ({"out": ["x", "y"]}, [])
 
 
 @pytest.mark.parametrize(
