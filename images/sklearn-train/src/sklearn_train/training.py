@@ -28,8 +28,9 @@ from sklearn_train.summary import summary_lines
 from sklearn_train.supervised_process import Ended, SupervisedProcess, Watch, duration, size
 from taskkit.command_line import Arguments, Outcome, say
 from taskkit.errors import TaskError
-from taskkit.model_directory import METRICS, file_entries, ownership_hint, replacing
+from taskkit.model_directory import CODE, METRICS, file_entries, ownership_hint, replacing
 from taskkit.model_manifest import MANIFEST, Dataset, Estimator, GoldenSummary, ModelManifest, Onnx, Source, TrainingRun
+from taskkit.pickles import check
 
 _SHOWN_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 _SUFFIXES = {"pickle": ".pkl", "cloudpickle": ".pkl", "joblib": ".joblib", "skops": ".skops"}
@@ -118,7 +119,16 @@ def _model_directory(
     file = _place(results, described, overlay, fresh, told)
     manifest = _manifest(request, source, dataset, results, described, file, fresh)
     (fresh / MANIFEST).write_bytes(manifest.to_json())
+    _say_what_the_build_refuses(manifest, fresh, request.relative(request.model_dir))
     return manifest
+
+
+def _say_what_the_build_refuses(manifest: ModelManifest, fresh: Path, shown: str) -> None:
+    """Early word of what model-serve-build and model-server don't load; a model may be trained for other uses."""
+    try:
+        check(fresh / manifest.estimator.file, manifest, fresh / CODE)
+    except TaskError as error:
+        say(f"note: model-serve-build would refuse this model: {str(error).replace(str(fresh), shown)}")
 
 
 def _run_script(request: Request, overlay: Overlay, private: Path, told: Path) -> Ended:
