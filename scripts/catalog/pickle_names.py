@@ -164,10 +164,12 @@ def allowed(use: Use) -> bool:
 
 def collect() -> dict[str, Any]:
     """The content of allowed_names.json."""
+    from threadpoolctl import threadpool_limits
+
     from catalog import pickle_corpus as corpus
 
     found: set[Use] = set()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
         for _, value in (*corpus.fitted_estimators(), *corpus.values()):
             found.update(uses(value))

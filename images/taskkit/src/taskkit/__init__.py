@@ -8,6 +8,8 @@ model_signature   what an estimator takes and gives
 model_directory   reading, checking and publishing a model directory
 gate_report       gate/report.json, the approval
 confined_paths    paths that may not leave the workspace
+oci               OCI images: references, layouts, registries, layers, unpacking
+pickles           what a saved estimator may name; the restricted unpickler
 """
 
 __version__ = "0.1.0"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import joblib
 import pytest
+from threadpoolctl import threadpool_limits
 
 from taskkit.pickles import inspect, load
 
@@ -20,7 +21,8 @@ def corpus():
     try:
         from catalog import pickle_corpus
 
-        yield pickle_corpus
+        with threadpool_limits(1):  # tiny fits by many threads only wait for each other
+            yield pickle_corpus
     finally:
         sys.path.remove(SCRIPTS)
 

@@ -9,13 +9,14 @@ import cloudpickle
 import joblib
 import numpy as np
 import pytest
+import scipy.stats
 import skops.io
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.datasets import load_iris
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
@@ -148,6 +149,14 @@ def test_code_by_value_is_refused_with_the_remedy(tmp_path, no_project):
     path = tmp_path / "m"
     path.write_bytes(cloudpickle.dumps(FunctionTransformer(lambda x: x)))
     with pytest.raises(TaskError, match=r"cloudpickle.*must lie in a module of the project"):
+        check(path, no_project, tmp_path)
+
+
+def test_a_search_over_distributions_is_refused_with_the_remedy(tmp_path, no_project):
+    """Loading one runs its state: ``_parse_arg_template`` goes to exec."""
+    path = tmp_path / "m"
+    path.write_bytes(pickle.dumps(RandomizedSearchCV(SVC(), {"C": scipy.stats.uniform(1, 2)})))
+    with pytest.raises(TaskError, match=r"names scipy\.stats.*save the search's best_estimator_ instead"):
         check(path, no_project, tmp_path)
 
 

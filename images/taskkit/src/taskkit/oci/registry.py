@@ -87,7 +87,8 @@ class Registry:
         Credentials go to this registry's own address only. Raises TaskError.
         """
         url = self.url(target) if target.startswith("/") else target
-        repository = next(iter(sorted(scopes)), "repository::").split(":")[1]
+        # A mount reads a neighbour, but is asked for as one who may push here.
+        repository = max(scopes, key=lambda scope: (scope.endswith("push"), scope)).split(":")[1]
         own = origin(url) == origin(self.url("/"))
         for again in (True, False):
             secrets = self._secrets(scopes, repository) if own else {}

@@ -132,16 +132,12 @@ class Transport:
                 return response
             target = urljoin(url, target)
             if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
-                raise ConnectionFailedError(
-                    f"{call} is redirected from https to {shown(target)}", "mend the registry's address"
-                )
+                raise TaskError(f"{call} is redirected from https to {shown(target)}", "mend the registry's address")
             if origin(target) != origin(url):
                 secrets = {}
             response.drain_conn()
             url = target
-        raise ConnectionFailedError(
-            f"{call} is redirected more than {REDIRECT_LIMIT} times", "mend the registry's address"
-        )
+        raise TaskError(f"{call} is redirected more than {REDIRECT_LIMIT} times", "mend the registry's address")
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> Response:
         self.requests += 1

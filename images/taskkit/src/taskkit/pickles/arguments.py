@@ -49,8 +49,10 @@ def _bit_generator(arguments: Sequence[Any], name_of: NameOf, _: AllowedNames) -
 
 
 def _random_state(arguments: Sequence[Any], name_of: NameOf, _: AllowedNames) -> bool:
-    """``__randomstate_ctor(bit generator, constructor)`` calls its second argument: only numpy's own one."""
-    return len(arguments) < 2 or name_of(arguments[1]) == Name("numpy.random._pickle", "__bit_generator_ctor")
+    """``__randomstate_ctor(bit generator, constructor)`` calls the second with the first: only numpy's own ones."""
+    made = name_of(arguments[0]) if arguments else None
+    own = made is None or made.module.startswith("numpy.random.")
+    return own and (len(arguments) < 2 or name_of(arguments[1]) == Name("numpy.random._pickle", "__bit_generator_ctor"))
 
 
 def _pandas_class(arguments: Sequence[Any], name_of: NameOf, _: AllowedNames) -> bool:

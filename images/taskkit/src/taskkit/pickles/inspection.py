@@ -208,6 +208,10 @@ def refusal(path: Path, what: str, where: str) -> TaskError:
         )
     elif "dotted name" in what:
         remedy = "move nested classes to the top of their module and train again"
+    elif "scipy.stats" in what:
+        remedy = (
+            "distributions run code from their state when they are loaded; save the search's best_estimator_ instead"
+        )
     else:
         remedy = "no estimator needs it; save only the fitted estimator, and train again"
     return TaskError(f"{path} {what} at {where}, which is not allowed in a model", remedy)
