@@ -6,8 +6,8 @@
 ``install.py program LOCK PROJECT…``         our own packages, built with the build backend of the lock file
 
 Only what runs stays: no tests, headers or static libraries, no pip but where a lock asks for it. Modules are compiled,
-because with a read-only root file system that would be done again at every start; the compiled files hold hashes in place
-of times, so that the same packages give the same bytes.
+because with a read-only root file system that would be done again at every start; the compiled files hold hashes in
+place of times, so that the same packages give the same bytes.
 """
 
 from __future__ import annotations
@@ -97,9 +97,8 @@ def _unneeded(packages: Path) -> Iterator[Path]:
     for name in TESTED:
         for path in (packages / name).rglob("*"):
             within = path.relative_to(packages)
-            if path.name in TEST_FOLDERS and str(within) not in NEEDED:
-                yield path
-            elif path.is_file() and any(path.match(pattern) for pattern in DEVELOPMENT):
+            is_test = path.name in TEST_FOLDERS and str(within) not in NEEDED
+            if is_test or (path.is_file() and any(path.match(pattern) for pattern in DEVELOPMENT)):
                 yield path
 
 

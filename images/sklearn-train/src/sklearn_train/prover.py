@@ -5,6 +5,7 @@ It starts beside the describer, imports what takes long, and waits for its reque
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -23,6 +24,8 @@ def main(request_file: str, answer_file: str, onnx: str) -> None:
     import sklearn.pipeline  # noqa: F401
 
     if onnx != "off":
+        # Its wheels report what they run to their maker, and leave an identifier in HOME, unless told otherwise.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime  # noqa: F401
         import skl2onnx  # noqa: F401
     while not Path(request_file).exists():
