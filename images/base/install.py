@@ -36,6 +36,7 @@ TESTED = (
     "narwhals",
     "threadpoolctl",
     "dulwich",
+    "pip",
 )
 NEEDED = {
     "numpy/_core/tests": ("__init__.py", "_natype.py")

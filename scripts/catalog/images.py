@@ -12,8 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from taskkit.errors import TaskError
-
 from catalog.imaging.base_root import local_base_images
 from catalog.imaging.engines import Build, Engine, find_engine
 from catalog.imaging.errors import ImageError
@@ -21,6 +19,7 @@ from catalog.imaging.finishing import Contents, finish, labels, sizes
 from catalog.imaging.pip_secrets import pip_secrets
 from catalog.imaging.publishing import push_layout
 from catalog.tree import TREE
+from taskkit.errors import TaskError
 
 DONE, WRONG_USAGE, COULD_NOT = 0, 2, 3
 MEGABYTE = 1_000_000
@@ -70,7 +69,8 @@ def _revision() -> str:
 def _build(engine: Engine, program: str, base: tuple[str, str], secrets: dict[str, Path]) -> None:
     started = time.monotonic()
     dockerfile, image = _dockerfile(program), f"localhost/sklearn-catalog/{program}:build"
-    engine.build(Build(dockerfile, TREE.root / "images", image, {"BASE_IMAGE": base[0], "BUILD_IMAGE": base[1]}, secrets))
+    arguments = {"BASE_IMAGE": base[0], "BUILD_IMAGE": base[1]}
+    engine.build(Build(dockerfile, TREE.root / "images", image, arguments, secrets))
     about = project(program)
 
     def make_labels(contents: Contents) -> dict[str, str]:
@@ -108,24 +108,25 @@ def show(names: list[str]) -> None:
         if found is None:
             print(f"{program:<20}not built; ./scripts/images build {program}")
             continue
-        above, budget = found.above_base / MEGABYTE, BUDGETS.get(program)
+        total, above, code = (size / MEGABYTE for size in (found.total, found.above_base, found.last))
+        budget = BUDGETS.get(program)
         over = " over the budget" if budget and above > budget else ""
-        print(f"{program:<20}{found.total / MEGABYTE:>9.1f}{above:>12.1f}{budget or '-':>8}{found.last / MEGABYTE:>9.2f}"
-              f"  {found.digest}{over}")  # fmt: skip
+        print(f"{program:<20}{total:>9.1f}{above:>12.1f}{budget or '-':>8}{code:>9.2f}  {found.digest}{over}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./scripts/images", description="The images of the programs.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="build|push|list")
     building = verbs.add_parser("build", help="build images into .images/")
-    building.add_argument("--engine", default="", choices=("docker", "podman", "buildah"), help="default: the first that works")
-    building.add_argument("--base", default="", metavar="IMAGE",
-                          help="the Python image to build on; 'local': made from Debian packages (default: the Dockerfile's, "
-                               "or local where it can't be pulled)")  # fmt: skip
+    engines = ("docker", "podman", "buildah")
+    building.add_argument("--engine", default="", choices=engines, help="default: the first that works")
+    base = "the Python image to build on; 'local': made from Debian packages; default: the Dockerfile's if it can be pulled"
+    building.add_argument("--base", default="", metavar="IMAGE", help=base)
     pushing = verbs.add_parser("push", help="push what was built to REGISTRY/sklearn-catalog/PROGRAM:VERSION")
     pushing.add_argument("registry", metavar="REGISTRY", help="host[:port], with or without a prefix")
     pushing.add_argument("--tag", default="", help="default: the program's version")
-    pushing.add_argument("--insecure", action="store_true", help="plain HTTP; loopback and private addresses are tried so")
+    insecure = "plain HTTP; loopback and private addresses are tried so"
+    pushing.add_argument("--insecure", action="store_true", help=insecure)
     for verb in (building, pushing, verbs.add_parser("list", help="what was built, with compressed sizes")):
         verb.add_argument("programs", nargs="*", metavar="PROGRAM", help=f"default: all ({', '.join(programs())})")
     return parser

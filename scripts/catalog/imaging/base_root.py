@@ -37,10 +37,11 @@ def _make(engine: Engine, image: str, packages: tuple[str, ...]) -> None:
                          " or give --base an image that is there")  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}"]
-        command += [f"--dpkgopt=path-exclude={path}" for path in UNNEEDED]
+        options = ["--quiet", "--variant=minbase", f"--include={','.join(packages)}"]
+        options += [f"--dpkgopt=path-exclude={path}" for path in UNNEEDED]
+        command = ["mmdebstrap", *options, SUITE, str(folder / "root.tar")]
         env = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
-        done = subprocess.run([*command, SUITE, str(folder / "root.tar")], env=env, check=False, capture_output=True, text=True)
+        done = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
         if done.returncode:
             complaint = (done.stderr.strip() or "it said nothing").splitlines()[-1]
             raise ImageError(f"mmdebstrap could not make a root file system of {SUITE}: {complaint}")

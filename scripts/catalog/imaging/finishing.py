@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from catalog.imaging.errors import ImageError
 from taskkit.canonical import canonical_json
 from taskkit.environment import canonical_name
 from taskkit.oci.content import Blob, described, file_chunks
@@ -21,12 +22,12 @@ from taskkit.oci.images import Addition, PlatformImage, append, read_base
 from taskkit.oci.layout import Layout
 from taskkit.oci.publishing import write_to_layout
 
-from catalog.imaging.errors import ImageError
-
 OWN = "dev.sklearn-catalog."
 OCI = "org.opencontainers.image."
 SOURCE = "https://github.com/sklearn-catalog/sklearn-catalog"
-_DISTRIBUTION = re.compile(r"opt/venv/lib/python3\.\d+/site-packages/(?P<name>[^/]+)-(?P<version>[^-/]+)\.dist-info/METADATA")
+_DISTRIBUTION = re.compile(
+    r"opt/venv/lib/python3\.\d+/site-packages/(?P<name>[^/]+)-(?P<version>[^-/]+)\.dist-info/METADATA"
+)
 _ENVIRONMENT = "opt/venv/pyvenv.cfg"
 PLAIN_LAYER = "application/vnd.oci.image.layer.v1.tar"
 GZIP_LAYER = f"{PLAIN_LAYER}+gzip"
@@ -105,7 +106,10 @@ def _squeezed(layer: Blob, scratch: Path) -> Blob:
     return described(lambda: file_chunks(str(path)), GZIP_LAYER)
 
 
-def finish(built: Path, target: Path, make_labels: Callable[[Contents], dict[str, str]], layers_above_base: int) -> None:
+MakeLabels = Callable[[Contents], dict[str, str]]
+
+
+def finish(built: Path, target: Path, make_labels: MakeLabels, layers_above_base: int) -> None:
     """Puts the labels on the one image of the layout ``built`` and leaves it as the layout ``target``, alone there.
 
     Raises ImageError, TaskError.

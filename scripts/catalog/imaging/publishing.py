@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from catalog.imaging.errors import ImageError
 from taskkit.oci.images import Image, read_base
 from taskkit.oci.layout import Layout
 from taskkit.oci.publishing import push
 from taskkit.oci.references import parse_registry_reference
 from taskkit.oci.repository import Registries
-
-from catalog.imaging.errors import ImageError
 
 
 def push_layout(folder: Path, reference: str, insecure: bool) -> str:
