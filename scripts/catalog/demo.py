@@ -219,15 +219,14 @@ def compare_with_previous(digests: Digests) -> None:
     with contextlib.suppress(OSError, ValueError, TypeError):
         before = Digests(**json.loads(memory.read_text()))
     memory.write_text(json.dumps(asdict(digests)))
-    for name, digest in asdict(digests).items():
-        note = (
-            ""
-            if before is None
-            else "  same as last time"
-            if getattr(before, name) == digest
-            else "  CHANGED since last time"
-        )
-        print(f"{name:6} {digest}{note}")
+    print(f"model  {digests.model}{_since(before and before.model, digests.model)}")
+    print(f"image  {digests.image}{_since(before and before.image, digests.image)}")
+    if before and before.model == digests.model and before.image != digests.image:
+        print("       the same model on another base image, or by another version of this catalog")
+
+
+def _since(before: str | None, now: str) -> str:
+    return "" if before is None else "  same as last time" if before == now else "  CHANGED since last time"
 
 
 def next_steps() -> None:
