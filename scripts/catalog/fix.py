@@ -16,6 +16,7 @@ _STEPS = (
     (*_CATALOG, "schemas"),
     (*_CATALOG, "pickle-names"),
     (*_CATALOG, "docs"),
+    (*_CATALOG, "rules-page"),
 )
 
 

@@ -30,6 +30,7 @@ AWKWARD = (
 
 _RESULTS = "/tekton/results/"
 _WORKSPACES = "/workspace/"
+_SOURCE = "$(workspaces.source.path)"
 
 
 @dataclass(frozen=True)
@@ -96,17 +97,33 @@ class Contract:
 
 def contracts(root: Path) -> list[Contract]:
     """Every Task of the tree in its newest version with its program; older ones go with older programs."""
+    programs = [(document, program_behind(document.body)) for document in _newest(root)]
+    return [Contract(document, program) for document, program in programs if program]
+
+
+def _newest(root: Path) -> Iterator[Document]:
     tree = Tree(root)
-    found = []
     for document in manifests(root):
-        newest = document.kind == "Task" and tree.versions("Task", document.name)[-1:] == (document.path.parent.name,)
-        if newest and (program := program_behind(document.body)):
-            found.append(Contract(document, program))
-    return found
+        if document.kind == "Task" and tree.versions("Task", document.name)[-1:] == (document.path.parent.name,):
+            yield document
 
 
 def findings(root: Path) -> list[Finding]:
-    return [one for contract in contracts(root) for one in (*mirrored(contract), *understood(contract))]
+    found = [one for document in _newest(root) for one in _runs(document, program_behind(document.body))]
+    return found + [one for contract in contracts(root) for one in (*mirrored(contract), *understood(contract))]
+
+
+def _runs(task: Document, program: Program | None) -> Iterator[Finding]:
+    """The step runs a program of this catalog, in the workspace."""
+    step, where = task.body["spec"]["steps"][0], task.position("spec.steps[0]")
+    if not program:
+        message = f"'{step.get('image')}' is no image of a program in images/ that declares its options"
+        yield finding_at(where, "contract", message, "run one, or write it")
+    elif step.get("command") != [program.name]:
+        yield finding_at(where, "contract", f"the command is {step.get('command')}", f"write [{program.name}]")
+    if step.get("workingDir") != _SOURCE:
+        message = f"workingDir is {step.get('workingDir')}: relative paths lead elsewhere"
+        yield finding_at(where, "contract", message, f"write {_SOURCE}")
 
 
 def mirrored(contract: Contract) -> Iterator[Finding]:

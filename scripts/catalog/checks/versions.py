@@ -38,7 +38,7 @@ def _tasks(root: Path) -> Iterator[Finding]:
             image = str(step.get("image"))
             tag, program = image.partition("@")[0].rpartition(":")[2], program_of(image)
             where = document.position(f"spec.steps[{index}].image")
-            if not tag.startswith(f"{folder}."):
+            if program and not tag.startswith(f"{folder}."):
                 message, remedy = f"image tag {tag} in the folder {folder}", f"write {folder}.0 or another {folder}.x"
                 yield finding_at(where, "version", message, remedy)
             elif folder == newest and program in tree.programs and tag != (now := _package_version(root, program)):

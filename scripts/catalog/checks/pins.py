@@ -1,26 +1,22 @@
-"""What steps, Dockerfiles and workflows run: nothing floating, no param pasted into a shell."""
+"""What Dockerfiles build on and workflows use is pinned. (Steps of Tasks: see :mod:`catalog.rules.images`.)"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from catalog.checks.tree_files import finding, finding_at, tree_files
-from catalog.engine.documents import Documents, FieldPath
+from catalog.checks.tree_files import finding, tree_files
 from catalog.engine.findings import Finding
 from catalog.tree import program_of
 
 _REFERENCE = re.compile(r"(?P<name>[^@:]+(?::\d+/[^@:]+)?)(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
 _FROM = re.compile(r"^FROM\s+(?:--\S+\s+)*(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?", re.IGNORECASE | re.MULTILINE)
 _USES = re.compile(r"^\s*-?\s*uses:\s*(?P<action>[^\s#]+)", re.MULTILINE)
-_SHELLS = {"sh", "bash", "dash", "ash", "zsh", "busybox", "python", "python3", "perl", "node", "env", "eval", "xargs"}
-_USERS_VALUE = re.compile(r"\$\((?:params|tasks)[.\[]")
 
 
 def findings(root: Path) -> list[Finding]:
-    return [*_tekton(root), *_dockerfiles(root), *_workflows(root)]
+    return [*_dockerfiles(root), *_workflows(root)]
 
 
 def unpinned(image: str) -> str:
@@ -33,40 +29,6 @@ def unpinned(image: str) -> str:
     if program_of(image):
         return "" if re.fullmatch(r"\d+\.\d+\.\d+", match["tag"] or "") else "has no version as tag"
     return "" if match["digest"] else "is not pinned by digest"
-
-
-def _tekton(root: Path) -> Iterator[Finding]:
-    documents, _ = Documents.load([root / "task", root / "pipeline"])
-    for document in documents:
-        for path, step in _steps(document.body, ()):
-            if why := unpinned(step["image"]):
-                where = document.position((*path, "image"))
-                yield finding_at(where, "image", f"image '{step['image']}' {why}", "pin it")
-            for field in _pasted(step):
-                remedy = 'pass it by env, and write "$NAME" in the shell'
-                yield finding_at(document.position((*path, field)), "injection", "a value is pasted into code", remedy)
-
-
-def _steps(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
-    """Every container-like map anywhere in a document: what has an image."""
-    if isinstance(value, dict):
-        if isinstance(value.get("image"), str):
-            yield path, value
-        for key, item in value.items():
-            yield from _steps(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _steps(item, (*path, index))
-
-
-def _pasted(step: dict[str, Any]) -> Iterator[str]:
-    """The fields in which users' values become code."""
-    command = [str(element) for element in step.get("command") or []]
-    shell = bool(command) and command[0].rpartition("/")[2] in _SHELLS
-    texts = {"script": [step.get("script") or ""], "command": command, "args": step.get("args") or []}
-    for field, elements in texts.items():
-        if (shell or field == "script") and any(_USERS_VALUE.search(str(element)) for element in elements):
-            yield field
 
 
 def _dockerfiles(root: Path) -> Iterator[Finding]:
