@@ -219,8 +219,8 @@ def compare_with_previous(digests: Digests) -> None:
     with contextlib.suppress(OSError, ValueError, TypeError):
         before = Digests(**json.loads(memory.read_text()))
     memory.write_text(json.dumps(asdict(digests)))
-    print(f"model  {digests.model}{_since(before and before.model, digests.model)}")
-    print(f"image  {digests.image}{_since(before and before.image, digests.image)}")
+    print(f"model  {digests.model}{_since(before.model if before else None, digests.model)}")
+    print(f"image  {digests.image}{_since(before.image if before else None, digests.image)}")
     if before and before.model == digests.model and before.image != digests.image:
         print("       the same model on another base image, or by another version of this catalog")
 
