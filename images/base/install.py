@@ -112,7 +112,8 @@ def prune(packages: Path) -> None:
 
 def compile_modules(packages: Path) -> None:
     """Python 2 samples and templates in packages don't compile, which is no error."""
-    command = [sys.executable, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash", packages]
+    options = ("-q", "-j", "0", "--invalidation-mode", "unchecked-hash")
+    command = [sys.executable, "-m", "compileall", *options, str(packages)]
     subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

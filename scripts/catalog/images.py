@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     building = verbs.add_parser("build", help="build images into .images/")
     engines = ("docker", "podman", "buildah")
     building.add_argument("--engine", default="", choices=engines, help="default: the first that works")
-    base = "the Python image to build on; 'local': made from Debian packages; default: the Dockerfile's if it can be pulled"
+    base = "the Python image; 'local': made from Debian packages; default: the Dockerfile's if it can be pulled"
     building.add_argument("--base", default="", metavar="IMAGE", help=base)
     pushing = verbs.add_parser("push", help="push what was built to REGISTRY/sklearn-catalog/PROGRAM:VERSION")
     pushing.add_argument("registry", metavar="REGISTRY", help="host[:port], with or without a prefix")
