@@ -257,3 +257,47 @@ def test_imports_are_found_everywhere_in_a_file_and_relative_ones_resolved(tmp_p
 
 def test_without_rows_there_is_no_signature():
     assert build_signature(LinearRegression(), Seen("dataframe"), [], "fit") == (None, "no rows were seen")
+
+
+def test_where_no_fit_was_seen_an_example_then_column_names_speak(tmp_path):
+    from sklearn_train.describer import _signature
+    from sklearn_train.documents import DescribeRequest
+
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    model = LinearRegression().fit(frame, [1.0, 2.0])
+    (tmp_path / "x.csv").write_text("a,b\n1.5,2\n")
+    (tmp_path / "wrong.csv").write_text("q\n1\n")
+    nothing = {"fits": [], "problem": "", "modules": {}, "path": []}
+
+    def request(example):
+        return DescribeRequest("", "m.pkl", "", "", "", "", "", "", (), example, "shuffled")
+
+    signature, _, rows, _ = _signature(request(str(tmp_path / "x.csv")), model, nothing)
+    assert (signature.source, rows) == ("input-example", [(1.5, 2)])
+    signature, _, rows, _ = _signature(request(""), model, nothing)
+    assert (signature.source, [c.name for c in signature.columns], rows) == ("feature_names_in_", ["a", "b"], [])
+    plain = LinearRegression().fit(NUMBERS, NUMBERS[:, 0])
+    assert _signature(request(""), plain, nothing)[:2] == (
+        None, "no fit of this estimator was seen in the script's process"
+    )  # fmt: skip
+    with pytest.raises(
+        TaskError, match=r"input example wrong.csv does not fit the model: predicting rows rebuilt from"
+    ):
+        _signature(request(str(tmp_path / "wrong.csv")), model, nothing)
+
+
+@pytest.mark.parametrize(
+    ("saved", "said"),
+    [
+        ({"model": 1}, "m.pkl holds a dict (keys: model), not an estimator; save the estimator by itself"),
+        (LinearRegression, "m.pkl holds the class LinearRegression, not a fitted estimator"),
+        (StandardScaler(), "m.pkl holds a StandardScaler, which has no predict; save the estimator that predicts"),
+        (LinearRegression(), "m.pkl holds a LinearRegression that is not fitted; save it after fit"),
+    ],
+)
+def test_what_is_no_fitted_estimator_is_refused_by_what_it_is(saved, said):
+    from sklearn_train.describer import _check_estimator
+
+    with pytest.raises(TaskError) as caught:
+        _check_estimator(saved, "m.pkl")
+    assert said in str(caught.value)

@@ -105,11 +105,12 @@ def test_files_of_an_earlier_run_do_not_count(run, script):
         (("--requirements", "numpy<2"), 3, "requirement 'numpy<2' would replace the image's numpy "),
         (("--requirements", "needs.txt"), 3, "requirements file 'needs.txt' does not exist in the workspace"),
         (("--requirements", "requirements.txt"), 3, "requirements.txt: requirement 'scikit-learn==1.0' would replace"),
+        (("--include", "src/broken.py:app"), 3, "broken.py can't be read as Python ("),
         (("--include", "src/none.py"), 3, "include 'src/none.py' does not exist in the workspace"),
     ],
 )  # fmt: skip
 def test_a_wrong_param_is_named_before_the_script_runs(script, options, code, said, monkeypatch, capsys):
-    project = script("raise SystemExit('it ran')")
+    project = script("raise SystemExit('it ran')", broken="def f(:")
     monkeypatch.chdir(project)
     (project / "rows.csv").write_text("a,b\n1,2\n")
     (project / "empty.csv").touch()

@@ -38,6 +38,7 @@ def describe(request: DescribeRequest) -> Description:
     observed = _observations(Path(request.observations))
     project = _project(request, observed)
     sys.path[:0] = [str(target / CODE), *([request.overlay] if request.overlay else [])]
+    project.include_files(request.include)
     project.activate()
     loaded = load_model(Path(request.model_file), request.shown_model, request.script)
     estimator = loaded.estimator
@@ -47,8 +48,7 @@ def describe(request: DescribeRequest) -> Description:
     if golden is not None:
         (target / GOLDEN).write_bytes(canonical_json(msgspec.to_builtins(golden)))
     project.copy_imports()
-    for item in request.include:
-        project.include(item)
+    project.include_imports(request.include)
     from sklearn_train.signature_of import task_of
 
     return Description(

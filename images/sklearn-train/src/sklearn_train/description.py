@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -54,7 +54,7 @@ def describe(material: Material) -> Described:
     environment = _environment(os.environ)
     files = [str(material.private / name) for name in ("describe.json", "description.json", "prove.json", "proof.json")]
     watch = Watch(memory=memory_group(), output=False)
-    proof_watch = Watch(output=False, time_limit=PROOF_SECONDS, resident_limit=PROOF_MEMORY)
+    proof_watch = replace(watch, time_limit=PROOF_SECONDS, resident_limit=PROOF_MEMORY)
     write_document(Path(files[0]), _describe_request(material))
     describer = _start("describer", files[:2], empty, environment, watch)
     with describer, _start("prover", [*files[2:], material.request.onnx], empty, environment, proof_watch) as prover:
@@ -125,7 +125,7 @@ def _proof(file: Path, ended: Ended, material: Material) -> Proof:
     """A prover that was stopped or crashed proves nothing more, and fails nothing."""
     limits = {
         "time": f"it took longer than {PROOF_SECONDS:.0f} s",
-        "memory": f"it took more than {PROOF_MEMORY >> 30} GiB",
+        "memory": f"it took more than {PROOF_MEMORY >> 30} GiB, or all there is",
     }
     reason = limits.get(ended.stopped, "" if ended.code == 0 else f"its process ended with code {ended.code}")
     status = Onnx("off") if material.request.onnx == "off" else Onnx("skipped", reason or "it gave no answer")

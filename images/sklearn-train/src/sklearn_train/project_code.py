@@ -85,20 +85,31 @@ class ProjectCode:
             if file is not None and file.is_file():
                 self.copy(name, file)
 
-    def include(self, item: str) -> None:
-        """Takes a file or folder along under its path in the workspace, and the modules that a Python file imports.
+    def include_files(self, items: Iterable[str]) -> None:
+        """Takes files and folders along under their path in the workspace. ``src/serve.py:app`` means the file.
 
-        ``src/serve.py:app`` means the file. Raises TaskError, UsageError.
+        Data is also put where modules of the project look for what lies beside them: a model may read it while it is
+        loaded. Raises TaskError, UsageError.
         """
-        path = confined(self._workspace, item.partition(":")[0], "include")
-        for file in [path] if path.is_file() else _files_of(path):
+        for file in self._included(items):
             _copy_file(self._workspace, file, self._code / file.relative_to(self._workspace))
+            beside = next((root for root in self._roots if file.is_relative_to(root)), self._workspace)
+            if file.suffix != ".py" and beside != self._workspace:
+                _copy_file(self._workspace, file, self._code / file.relative_to(beside))
+
+    def include_imports(self, items: Iterable[str]) -> None:
+        """Takes along the modules of the project that included Python files import. Raises TaskError, UsageError."""
+        for file in self._included(items):
             if file.suffix == ".py":
-                folder = file.parent
-                if folder not in self._roots:
-                    self._roots = (folder, *self._roots)
+                if file.parent not in self._roots:
+                    self._roots = (file.parent, *self._roots)
                 self._copy_all(imported_names(file, ""))
         self.copy_imports()
+
+    def _included(self, items: Iterable[str]) -> Iterator[Path]:
+        for item in items:
+            path = confined(self._workspace, item.partition(":")[0], "include")
+            yield from [path] if path.is_file() else _files_of(path)
 
     def copy_folder(self, name: str) -> Path:
         """Makes the folder of a package that has no ``__init__.py``; its modules are copied as they are imported."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from sklearn_train.command import DEFAULT_ARGS
+from sklearn_train.project_code import imported_names
 from taskkit.command_line import Arguments
 from taskkit.confined_paths import confined
 from taskkit.errors import TaskError, UsageError
@@ -112,8 +113,11 @@ def _script(workspace: Path, given: str) -> Script:
 
 def _check_include(workspace: Path, item: str) -> None:
     given = item.partition(":")[0]
-    if not confined(workspace, given, "include").exists():
+    path = confined(workspace, given, "include")
+    if not path.exists():
         raise TaskError(f"include '{given}' does not exist in the workspace", "give the path of a file or folder")
+    if path.suffix == ".py" and path.is_file():
+        list(imported_names(path, ""))  # a syntax error is said now, not after hours of training
 
 
 def _near(workspace: Path, pattern: str) -> str:

@@ -20,6 +20,7 @@ _REFUSED = re.compile(
 def failure(script: str, ended: Ended, memory_limit: int) -> TaskError:
     """``memory_limit`` in bytes."""
     last = ended.last_line if len(ended.last_line) <= _QUOTED else ended.last_line[: _QUOTED - 1] + "…"
+    last = last.rstrip(". ")
     quoted = f": {last}" if last else ", and wrote nothing"
     took = duration(ended.seconds)
     if ended.stopped == "memory":
