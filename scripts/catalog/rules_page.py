@@ -14,7 +14,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _INTRODUCTION = """\
 # Rules of `./scripts/lint`
 
-<!-- Written by `python -m catalog rules_page` from scripts/catalog/rules/book; `./scripts/fix` brings it up to date. -->
+<!-- Written by `python -m catalog rules_page` from scripts/catalog/rules/book. -->
 
 `./scripts/lint [PATH…]` checks Tekton documents, of this catalog or any other, without a cluster and without a network.
 Without a path it checks this catalog.
@@ -34,8 +34,8 @@ the value is run as code (set 'env: [{name: BRANCH, value: $(params.branch)}]' a
 
 Exit code 0: no error (with `--strict`: no warning); 2: there are some.
 
-**Levels.** An *error* is refused by Tekton, catlin or Artifact Hub, cannot work, or opens a door. A *warning* works today and
-will hurt. A *note* is worth knowing, and never fails.
+**Levels.** An *error* is refused by Tekton, catlin or Artifact Hub, cannot work, or opens a door. A *warning* works
+today and will hurt. A *note* is worth knowing, and never fails.
 
 **Profiles.** Without `--profile`, files of this tree are held to `house`, files that lie as in a catalog
 (`task/<name>/<version>/`) to `catalog`, others to `tekton`.
@@ -49,6 +49,9 @@ params:
 ```
 
 A reason is required, and a comment that ignores nothing is a finding itself.
+
+**Not done here.** Scripts are parsed, not analysed (that is shellcheck's and pylint's work); images are not looked up
+(that takes a network); whether a program writes its results shows only when it runs.
 """
 
 

@@ -48,7 +48,16 @@ class Tree:
         return self.write(path, f"apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {metadata}\nspec:\n{body}\n")
 
     def git(self, *arguments: str) -> None:
-        identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false", "-c", "tag.gpgsign=false"]
+        identity = [
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@example.com",
+            "-c",
+            "commit.gpgsign=false",
+            "-c",
+            "tag.gpgsign=false",
+        ]
         subprocess.run(["git", *identity, *arguments], cwd=self.root, check=True, capture_output=True)
 
     def release(self, tag: str) -> None:

@@ -67,7 +67,9 @@ def test_the_good_example_is_not_found(rule, tree):
 @pytest.mark.parametrize("rule", ALL, ids=[rule.id for rule in ALL])
 def test_the_good_example_has_no_error_of_another_rule_of_its_family(rule, tree):
     file = lay_out(tree, rule, rule.good)
-    errors = [one for one in tree.findings(None, file) if one.level is Level.ERROR and rules()[one.rule].family == "tekton"]
+    errors = [
+        one for one in tree.findings(None, file) if one.level is Level.ERROR and rules()[one.rule].family == "tekton"
+    ]
     assert [str(one) for one in errors if one.rule != "unknown-reference"] == []
 
 
@@ -81,7 +83,11 @@ def _engine_rules() -> dict[str, set[str]]:
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             texts = [one.value for one in node.args[:2] if isinstance(one, ast.Constant) and isinstance(one.value, str)]
-            if name in {"error", "warning", "add", "level", "Problem", "Finding"} and texts and re.fullmatch(r"[a-z]+(-[a-z]+)*", texts[0]):
+            if (
+                name in {"error", "warning", "add", "level", "Problem", "Finding"}
+                and texts
+                and re.fullmatch(r"[a-z]+(-[a-z]+)*", texts[0])
+            ):
                 found.setdefault(texts[0], set()).add(name)
     return found
 

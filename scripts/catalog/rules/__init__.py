@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from catalog.rules import (
     artifact_hub,
+    features,
     house,
     hygiene,
     images,
@@ -40,6 +41,7 @@ RULES: tuple[Callable[[Subject], None], ...] = (
     secrets.check,
     metadata.check,
     versions.check,
+    features.check,
     artifact_hub.check,
     surroundings.check,
     released.check,

@@ -83,14 +83,31 @@ def _check_texts(subject: Subject) -> None:
         subject.say("artifacthub-license", annotations.at(_PREFIX + "license"), message, remedy)
     other, name = annotations.text(_PREFIX + "alternativeName"), subject.document.name
     if other and other not in name and name not in other:
-        message = f"Artifact Hub refuses the alternative name {other!r}: it must hold the name {name!r}, or be a part of it"
-        subject.say("artifacthub-annotation", annotations.at(_PREFIX + "alternativeName"), message, "change or remove it")
+        message = (
+            f"Artifact Hub refuses the alternative name {other!r}: it must hold the name {name!r}, or be a part of it"
+        )
+        subject.say(
+            "artifacthub-annotation", annotations.at(_PREFIX + "alternativeName"), message, "change or remove it"
+        )
 
 
 def _check_booleans(subject: Subject) -> None:
     value = subject.annotations.body.get("tekton.dev/deprecated")
     # Go's strconv.ParseBool
-    if isinstance(value, str) and value not in {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"}:
+    if isinstance(value, str) and value not in {
+        "1",
+        "t",
+        "T",
+        "TRUE",
+        "true",
+        "True",
+        "0",
+        "f",
+        "F",
+        "FALSE",
+        "false",
+        "False",
+    }:
         message = f"Artifact Hub refuses {value!r} as a word for yes or no"
         where = subject.annotations.at("tekton.dev/deprecated")
         subject.say("artifacthub-annotation", where, message, 'write "true", or remove it')
@@ -141,8 +158,9 @@ def repository_findings(files: Iterable[Path]) -> list[Finding]:
     found: list[Finding] = []
     for path in files:
         nodes, faults = yamlreader.nodes(path.read_text(encoding="utf-8-sig", errors="replace"))
-        found += [Finding(Level.ERROR, "yaml", fault.message, "mend the YAML", Position(str(path), fault.line))
-                  for fault in faults]  # fmt: skip
+        for fault in faults:
+            message = f"not readable as YAML: {fault.message}"
+            found.append(Finding(Level.ERROR, "yaml", message, "mend the YAML", Position(str(path), fault.line)))
         for node in nodes[:1]:
             body, _ = yamlreader.plain(node)
             document = Document("", "", "", body if isinstance(body, dict) else {}, path, node)

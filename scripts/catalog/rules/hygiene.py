@@ -1,4 +1,4 @@
-"""What works, and can still hardly be meant: fields that the cluster writes, a variable set twice, an unknown command."""
+"""What works, and can still hardly be meant: the cluster's own fields, a variable set twice, an unknown command."""
 
 from __future__ import annotations
 

@@ -90,13 +90,13 @@ def apply(findings: Iterable[Finding], ignores: Iterable[Ignore]) -> list[Findin
     for ignore in ignores:
         if ignore.reason:
             index |= {(ignore.file, ignore.about, rule): ignore for rule in ignore.rules}
-    kept = []
+    kept: list[Finding] = []
     for finding in findings:
-        ignore = index.get((finding.position.file, finding.position.line, finding.rule))
-        if ignore is None:
+        met = index.get((finding.position.file, finding.position.line, finding.rule))
+        if met is None:
             kept.append(finding)
         else:
-            ignore.used.add(finding.rule)
+            met.used.add(finding.rule)
     return kept
 
 

@@ -57,7 +57,7 @@ def _in_catalog(path: Path) -> bool:
 def judge(paths: Iterable[str | Path], catalog: Documents, settings: Settings) -> tuple[Documents, list[Finding]]:
     """The documents below the paths and all findings about them, sorted by file and line."""
     files = list(map(Path, paths))
-    repository_files = [path for path in files if path.name in REPOSITORY_FILES]
+    repository_files = [path for path in files if path.name in REPOSITORY_FILES and path.is_file()]
     documents, found = Documents.load(path for path in files if path not in repository_files)
     found += _lowered(validate(documents, catalog, older=True), settings)
     subjects = _subjects(documents, settings)
@@ -65,16 +65,18 @@ def judge(paths: Iterable[str | Path], catalog: Documents, settings: Settings) -
         for rule in RULES:
             rule(subject)
         found += subject.sheet.findings
-    tops = {_shown(subject): subject.place.top for subject in subjects if subject.place}
+    tops = {_top(subject.document.path, subject.place) for subject in subjects if subject.place}
     repository_files += [top / name for top in tops for name in REPOSITORY_FILES if (top / name).is_file()]
     found += repository_findings(sorted(set(repository_files)))
-    return documents, sorted(_leveled(_without_ignored(documents, found, settings), settings.levels))
+    # What is no YAML was found when the folder was read, too.
+    kept = _without_ignored(documents, list(dict.fromkeys(found)), settings)
+    return documents, sorted(_leveled(kept, settings.levels))
 
 
-def _shown(subject: Subject) -> Path:
-    """The folder of the kind, written as the user wrote the paths."""
-    depth = 2 if subject.place and subject.place.version else 1
-    return subject.document.path.parents[depth] if len(subject.document.path.parents) > depth else Path()
+def _top(path: Path, place: Place) -> Path:
+    """The folder of the kind, written as the user wrote the path where that goes up so far."""
+    above, depth = path.parents, 2 if place.version else 1
+    return above[depth] if len(above) > depth else place.top
 
 
 def _lowered(findings: Iterable[Finding], settings: Settings) -> list[Finding]:

@@ -27,7 +27,7 @@ _HINTS = ("tekton.dev/displayName", "tekton.dev/tags", "tekton.dev/platforms")
 def check(subject: Subject) -> None:
     if subject.place is None:
         return
-    if not subject.metadata.part("labels").text(VERSION):
+    if VERSION not in subject.metadata.part("labels"):
         message = f"the label {VERSION} is missing: no hub takes a {subject.document.kind} without a version"
         version = subject.place.version or "0.1"
         where = subject.metadata.at("labels" if "labels" in subject.metadata else "name")
@@ -55,10 +55,11 @@ def _nearest(subject: Subject) -> tuple[str | int, ...]:
 def _check_min_version(subject: Subject) -> None:
     version = subject.annotations.text(MIN_VERSION)
     where = subject.annotations.at(MIN_VERSION)
-    if not version:
+    if MIN_VERSION not in subject.annotations:
         message = f"the annotation {MIN_VERSION} is missing: nobody knows which clusters can run this"
         subject.say("min-version", _nearest(subject), message, f'add {MIN_VERSION}: "1.0.0"')
     elif not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        version = version or str(subject.annotations.body[MIN_VERSION])
         message = f"{version!r} is no version that clients can compare"
         subject.say("min-version", where, message, 'write three numbers, such as "1.0.0", without a v')
     elif refused := wrongly_refused(version):
@@ -75,11 +76,11 @@ def _safe(version: str) -> str:
 
 def _check_categories(subject: Subject) -> None:
     written = subject.annotations.text("tekton.dev/categories")
-    if not written.strip():
+    if "tekton.dev/categories" not in subject.annotations:
         message = "the annotation tekton.dev/categories is missing: catlin refuses the file"
         subject.say("categories", _nearest(subject), message, f"add one or more of: {', '.join(CATEGORIES)}")
-    for category in (item.strip() for item in written.split(",") if written.strip()):
-        if category not in CATEGORIES:
+    for category in (item.strip() for item in written.split(",")):
+        if "tekton.dev/categories" in subject.annotations and category not in CATEGORIES:
             message = f"{category!r} is no category that catlin knows"
             near = schema.near(category, CATEGORIES)
             remedy = near if near.startswith("did") else f"one of: {', '.join(CATEGORIES)}"
@@ -98,7 +99,9 @@ def _check_hints(subject: Subject) -> None:
     missing = [name for name in _HINTS if not subject.annotations.text(name).strip()]
     if missing:
         message = f"hubs show and find it better with {', '.join(missing)}"
-        subject.say("hub-hints", _nearest(subject), message, f"add {missing[0]}" + (" and the rest" * (len(missing) > 1)))
+        subject.say(
+            "hub-hints", _nearest(subject), message, f"add {missing[0]}" + (" and the rest" * (len(missing) > 1))
+        )
 
 
 def _check_description(subject: Subject) -> None:

@@ -54,7 +54,9 @@ def check(subject: Subject) -> None:
     tag, text = release
     change = _first_change(_plain(text), _plain(subject.document.path.read_text(encoding="utf-8-sig")), ())
     if change is not None:
-        message = f"version {_version(subject)} was released as {tag}, and {field_text(change) or 'it'} has changed since"
+        message = (
+            f"version {_version(subject)} was released as {tag}, and {field_text(change) or 'it'} has changed since"
+        )
         remedy = "put back what was released, and make the change in a new version's folder"
         if not subject.place.version:
             remedy = "raise the version in the label"

@@ -31,7 +31,7 @@ def _check(subject: Subject, reference: Part) -> None:
     param = params.get(asked)
     value = _filled_in(subject, param.text("value")) if param else ""
     if value is not None and (problem := _moving(resolver, value)):
-        where: FieldPath = param.at("value") if param else reference.at("resolver")
+        where = _origin(subject, param) if param else reference.at("resolver")
         message = f"the {resolver} resolver is asked for {problem}, which may be something else tomorrow"
         remedy = {
             "bundles": "write the bundle's digest behind its name: …@sha256:…",
@@ -40,6 +40,15 @@ def _check(subject: Subject, reference: Part) -> None:
             "http": "add the param 'digest'",
         }
         subject.say("unpinned-reference", where, message, remedy[resolver])
+
+
+def _origin(subject: Subject, param: Part) -> FieldPath:
+    """Where the value is written: in the default of the pipeline's param that it names, or here."""
+    whole = references.whole(param.text("value"))
+    for declared in (one for spec in subject.pipeline_specs for one in spec.parts("params")):
+        if whole and whole.path == ("params", declared.text("name")) and "default" in declared:
+            return declared.at("default")
+    return param.at("value")
 
 
 def _moving(resolver: str, value: str) -> str:

@@ -12,14 +12,18 @@ from catalog.engine.references import Reference
 from catalog.rules.code import Code, code_of
 from catalog.rules.subject import Container, Subject
 
-_PIPED = re.compile(r"\b(?:curl|wget)\b[^|\n;&]*(?:\\\n[^|\n;&]*)*\|\s*(?:sudo\s+(?:-\S+\s+)*)?(?:/\S*/)?(?:ba|da|z|k)?sh\b")
+_PIPED = re.compile(
+    r"\b(?:curl|wget)\b[^|\n;&]*(?:\\\n[^|\n;&]*)*"
+    r"\|\s*(?:sudo\s+(?:-\S+\s+)*)?(?:/\S*/)?(?:ba|da|z|k)?sh\b"
+)
 _INSTALLS = re.compile(
     r"(?:^|[;&|(]|\bthen|\bdo|\bsudo)[ \t]*(?P<command>"
     r"(?:apt|apt-get|dnf|yum|microdnf|tdnf)[ \t]+(?:-\S+[ \t]+)*install\b"
     r"|apk[ \t]+(?:-\S+[ \t]+)*add\b"
     r"|npm[ \t]+(?:install|i)[ \t]+(?:-g|--global)\b"
-    r"|go[ \t]+(?:install|get)[ \t]+(?=\S*\.\S*/)"
-    r"|(?:python3?[ \t]+-m[ \t]+)?pip3?[ \t]+install[ \t]+(?:-(?!r\b|-requirement|e\b|-editable)\S+[ \t]+)*(?=[A-Za-z]))",
+    r"|go[ \t]+(?:install|get)[ \t]+(?=[\w-]+(?:\.[\w-]+)+/)"
+    r"|(?:python3?[ \t]+-m[ \t]+)?pip3?[ \t]+install[ \t]+"
+    r"(?:-(?!r\b|-requirement|e\b|-editable)\S+[ \t]+)*(?=[A-Za-z]))",
     re.MULTILINE,
 )
 _STOPS = re.compile(r"^[^#\n]*\bset[ \t]+(?:-\w+[ \t]+)*(?:-[a-zA-Z]*e|-o[ \t]+errexit|-[a-zA-Z]*o[ \t]+errexit)",
@@ -87,7 +91,13 @@ def _shell_problem(text: str) -> tuple[int, str] | None:
     """The line and message of what bash, which only reads (-n), does not understand."""
     try:
         done = subprocess.run(
-            ["bash", "-n", "-s"], input=text, capture_output=True, text=True, check=False, env={"LC_ALL": "C"}, timeout=10
+            ["bash", "-n", "-s"],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"LC_ALL": "C"},
+            timeout=10,
         )
     except (OSError, subprocess.SubprocessError):
         return None

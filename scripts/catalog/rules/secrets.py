@@ -36,7 +36,7 @@ def check(subject: Subject) -> None:
         for param in spec.parts("params"):
             _check_param(subject, spec, param)
     for where, text in subject.body.all_texts():
-        if match := _TOKENS.search(text):
+        if where[-1] != "description" and (match := _TOKENS.search(text)):
             shown = match[0][:8] + "…"
             message = f"{shown!r} has the form of a secret, and everybody who reads this file has it now"
             remedy = "take it back where it was issued, and let a Secret bring the new one by a workspace"
@@ -56,7 +56,9 @@ def _check_environment(subject: Subject, holder: Part) -> None:
     for variable in holder.parts("env"):
         name, value = variable.text("name"), variable.text("value")
         if "secretKeyRef" in variable.part("valueFrom"):
-            message = f"the secret in {name!r} is seen by every process of the step, and by whoever reads a crash report"
+            message = (
+                f"the secret in {name!r} is seen by every process of the step, and by whoever reads a crash report"
+            )
             subject.say("secret-env", variable.part("valueFrom").at("secretKeyRef"), message, remedy)
         elif looks_secret(name) and value and not _variable(value):
             message = f"the value of {name!r} stands in the file, for everybody to read"
@@ -79,7 +81,9 @@ def _check_param(subject: Subject, spec: Part, param: Part) -> None:
     default = param.text("default")
     if default and not _variable(default):
         message = f"the default of {name!r} stands in the file, for everybody to read"
-        subject.say("secret-in-file", param.at("default"), message, "leave it out, and let a workspace bring the secret")
+        subject.say(
+            "secret-in-file", param.at("default"), message, "leave it out, and let a workspace bring the secret"
+        )
     message = f"the value of the param {name!r} is shown to whoever may look at runs, and kept with them"
     subject.say("secret-param", param.at("name"), message, "let an optional workspace bring the secret as a file")
 

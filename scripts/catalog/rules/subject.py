@@ -42,6 +42,8 @@ class Place:
         if not anyway and (top.name.removesuffix("s") not in _KINDS or _inside_another(top)):
             return None
         name = folder.parent.name if versioned else folder.name
+        if not anyway and not versioned and path.stem != name:
+            return None  # just a folder with files in it
         return cls(top, name, folder.name if versioned else "", folder)
 
 

@@ -12,7 +12,7 @@ from catalog.rules.subject import Subject
 _SUFFIXES = (".yaml", ".yml")
 _RUNS = re.compile(r"^kind:\s*[\"']?(?:TaskRun|PipelineRun|Pipeline|Task)\b", re.MULTILINE)
 # How this catalog and Konflux write down that a run must fail.
-_FAILS = re.compile(r"^\s*[\"']?(?:test/expect-status[\"']?:\s*[\"']?Failed|test/assert-task-failure[\"']?:)", re.MULTILINE)
+_FAILS = re.compile(r"""\btest/(?:expect-status["']?:\s*["']?Failed|assert-task-failure["']?:)""")
 
 
 def check(subject: Subject) -> None:
@@ -62,7 +62,9 @@ def _check_readme(subject: Subject, folder: Path) -> None:
     readme = folder / "README.md"
     if not readme.is_file():
         message = "there is no README.md beside it: hubs have nothing to show"
-        subject.say("readme", subject.metadata.at("name"), message, "add one: what it does, params, results, an example")
+        subject.say(
+            "readme", subject.metadata.at("name"), message, "add one: what it does, params, results, an example"
+        )
         return
     text = readme.read_text(encoding="utf-8", errors="replace")
     for key in ("params", "results", "workspaces"):
@@ -71,4 +73,3 @@ def _check_readme(subject: Subject, folder: Path) -> None:
             if name and not re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text):
                 message = f"README.md does not mention the {key[:-1]} {name!r}"
                 subject.say("readme-names", part.at("name"), message, "describe it there, or generate the page")
-
