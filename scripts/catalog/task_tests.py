@@ -1,7 +1,8 @@
 """``./scripts/task-tests [FILE…]``: runs the tests of the Tasks and Pipelines on the local engine.
 
 A test is a TaskRun or PipelineRun in ``task/*/*/tests/`` or ``pipeline/*/*/tests/`` whose annotations say what must
-come of it: see :mod:`catalog.engine.expectations`. A file may hold ConfigMaps, Secrets and several runs.
+come of it: see :mod:`catalog.engine.expectations`. A file may hold ConfigMaps, Secrets and several runs. Those that
+must be refused are tests, too (:mod:`catalog.rejections`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from catalog import rejections
 from catalog.engine import expectations, report
 from catalog.engine.documents import Documents
 from catalog.engine.events import Recorder
@@ -23,6 +25,7 @@ from catalog.engine.process import Cancellation
 from catalog.engine.programs import Programs
 from catalog.engine.requests import Prepared, Request, prepare
 from catalog.engine.running import Execution, default_jobs, run_folder
+from catalog.rejections import Rejection
 from catalog.run import FAILED, INTERRUPTED, INVALID, SUCCEEDED
 from catalog.tree import TREE, Tree
 
@@ -50,7 +53,7 @@ class Case:
 class Verdict:
     """What came of a test; it passed when nothing is ``unmet``."""
 
-    test: Case
+    test: Case | Rejection
     unmet: tuple[str, ...]
     log: str
     seconds: float
@@ -69,11 +72,13 @@ def files(tree: Tree) -> list[Path]:
 
 
 def collect(paths: Iterable[Path], tree: Tree) -> tuple[list[Case], list[str]]:
-    """The tests in the files, and what is wrong with files that cannot be run."""
+    """The tests in the files that run, and what is wrong with files that cannot; what must be refused is left out."""
     tests: list[Case] = []
     problems: list[str] = []
     for path in paths:
         try:
+            if rejections.of_file(path):
+                continue
             prepared: Prepared = prepare(Request([path], tree=tree))
         except PlanError as error:
             problems += error.problems
@@ -94,6 +99,12 @@ def run(test: Case, tree: Tree = TREE, cancellation: Cancellation | None = None)
     log = "\n".join(f"[{task}] {text}" for task, _, text in recorder.lines)
     log += "".join(f"\n{text}" for text in report.explanations(outcome))
     return Verdict(test, tuple(unmet), log, time.monotonic() - began, str(outcome.status), codes[0] if codes else None)
+
+
+def refuse(test: Rejection, tree: Tree = TREE) -> Verdict:
+    """Asks the engine to plan what must be refused."""
+    unmet, complaint, seconds = rejections.run(test, tree)
+    return Verdict(test, tuple(unmet), complaint, seconds, "Rejected" if complaint else "Accepted")
 
 
 def _shown(path: Path) -> str:
@@ -133,10 +144,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=default_jobs(), metavar="N", help="tests at a time (%(default)s)")
     options = parser.parse_args(argv)
     paths = [path for given in options.files for path in (sorted(given.rglob("*.yaml")) if given.is_dir() else [given])]
-    tests, problems = collect(paths or files(TREE), TREE)
+    paths = paths or files(TREE)
+    cases, problems = collect(paths, TREE)
     for problem in problems:
         print(problem, file=sys.stderr)
-    tests = [test for test in tests if options.only in {None, test.name}]
+    everything: list[Case | Rejection] = [*cases, *rejections.collect(paths)[0]]
+    tests = [test for test in everything if options.only in {None, test.name}]
     if not tests:
         print("there are no tests to run", file=sys.stderr)
         return INVALID
@@ -153,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return FAILED if failed else SUCCEEDED
 
 
-def _run_all(tests: Sequence[Case], jobs: int) -> list[Verdict] | None:
+def _run_all(tests: Sequence[Case | Rejection], jobs: int) -> list[Verdict] | None:
     """All verdicts in the order of the tests, each printed as it comes; None after Ctrl-C."""
     cancellation = Cancellation()
     with ThreadPoolExecutor(max_workers=jobs) as pool:
@@ -167,8 +180,8 @@ def _run_all(tests: Sequence[Case], jobs: int) -> list[Verdict] | None:
             return None
 
 
-def _run_and_print(test: Case, cancellation: Cancellation) -> Verdict:
-    verdict = run(test, TREE, cancellation)
+def _run_and_print(test: Case | Rejection, cancellation: Cancellation) -> Verdict:
+    verdict = refuse(test) if isinstance(test, Rejection) else run(test, TREE, cancellation)
     print(line(verdict), flush=True)
     return verdict
 

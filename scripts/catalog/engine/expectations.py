@@ -15,6 +15,11 @@ The local engine and the harness for real clusters read the same ones; the run s
 ``test/expect-skipped``  names of the tasks that must have been skipped, by commas, and no other may be
 ``test/expect-files``    paths, one a line, that must exist in the workspace ``source`` afterwards; ``*`` and ``?`` work
 ``test/expect-no-files`` paths that must not
+``test/expect-rejected`` the document must be refused: regular expressions, one a line, each of which must be found in
+                         the complaint. The local engine's words and those of Tekton's webhook differ: write ``|``
+                         between them. With ``test/expect-reason`` Tekton takes the document and fails the run at its
+                         start for that reason, which the local engine sees beforehand. No other expectation makes sense
+                         beside it, and the file holds no other run (:mod:`catalog.rejections`).
 ======================== ===============================================================================================
 
 Example::
@@ -59,6 +64,7 @@ _KNOWN = {
     "expect-skipped",
     "expect-files",
     "expect-no-files",
+    "expect-rejected",
 }
 
 
@@ -79,6 +85,7 @@ class Expectations:
     skipped: frozenset[str] | None = None
     files: tuple[str, ...] = ()
     no_files: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
 
 
 def read(annotations: Mapping[str, str]) -> Expectations:
@@ -101,6 +108,7 @@ def read(annotations: Mapping[str, str]) -> Expectations:
         skipped=None if skipped is None else frozenset(_items(skipped)),
         files=tuple(_lines(given.get("expect-files", ""))),
         no_files=tuple(_lines(given.get("expect-no-files", ""))),
+        rejected=tuple(_pattern("expect-rejected", line) for line in _lines(given.get("expect-rejected", ""))),
     )
 
 
@@ -161,6 +169,17 @@ def source_folder(plan: Plan, tree: Tree) -> Path | None:
     raise PlanError(
         [f"{plan.path}: {plan.name}: {PREFIX}source: {source} is no folder beside {plan.path} nor below {tree.root}"]
     )
+
+
+def unmet_rejection(expected: Expectations, complaint: str) -> list[str]:
+    """What a refusal did not keep of the expectations; ``complaint`` is empty when nothing was refused."""
+    if not complaint:
+        return ["expected the document to be refused, but it was accepted"]
+    return [
+        f"the complaint does not match {pattern!r}: {complaint}"
+        for pattern in expected.rejected
+        if not re.search(pattern, complaint, re.MULTILINE)
+    ]
 
 
 def unmet(expected: Expectations, outcome: RunOutcome, log: str) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from catalog import rejections, task_tests
 from catalog.engine.expectations import ExpectationError, read, unmet
 from catalog.engine.outcomes import RunOutcome, Skip, Status, TaskOutcome
+from catalog.tree import TREE
 
 
 def outcome(**fields):
@@ -96,3 +98,52 @@ def test_an_annotation_that_cannot_be_understood_is_named(annotations, message):
 
 def test_other_annotations_are_none_of_our_business():
     assert read({"tekton.dev/tags": "x"}).status == "Succeeded"
+
+
+REJECTED = """
+apiVersion: tekton.dev/v1
+kind: TaskRun
+metadata:
+  name: bad
+  annotations: {{test/expect-rejected: {pattern}}}
+spec:
+  taskSpec: {{steps: [{{name: s, image: x, script: '{script}'}}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "script", "unmet"),
+    [
+        ("ghost.*not declared", "echo $(params.ghost)", []),
+        ("another matter", "echo $(params.ghost)", ["the complaint does not match 'another matter'"]),
+        ("ghost", "exit 0", ["expected the document to be refused, but it was accepted"]),
+    ],
+)
+def test_a_document_that_must_be_refused(tmp_path, pattern, script, unmet):
+    path = tmp_path / "bad.yaml"
+    path.write_text(REJECTED.format(pattern=pattern, script=script))
+    [rejection], problems = rejections.collect([path])
+    assert problems == []
+    assert task_tests.collect([path], TREE) == ([], [])
+    found = task_tests.refuse(rejection).unmet
+    assert len(found) == len(unmet)
+    assert all(one.startswith(wanted) for one, wanted in zip(found, unmet, strict=True))
+
+
+def test_a_run_that_fails_at_its_start_is_judged_by_its_reason(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(REJECTED.format(pattern="ghost, test/expect-reason: ParameterMissing", script="exit 0"))
+    [rejection], _ = rejections.collect([path])
+    assert rejection.at_start
+    assert rejections.judge(rejection, "ghost is missing", "ParameterMissing") == []
+    assert rejections.judge(rejection, "ghost is missing", "Failed") == [
+        "expected ParameterMissing, got a run that failed with the reason Failed"
+    ]
+
+
+def test_an_annotation_that_cannot_be_understood_is_a_problem_not_a_test(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(REJECTED.format(pattern="'(ghost'", script="exit 0"))
+    found, [problem] = rejections.collect([path])
+    assert found == []
+    assert "annotation test/expect-rejected: '(ghost' is no regular expression" in problem

@@ -252,7 +252,7 @@ def test_a_result_that_an_inline_task_does_not_declare_is_accepted_with_a_warnin
 # Matrix
 
 
-MATRIX = "  matrix: {params: [{name: p, value: [x, y]}]}\n"
+MATRIX = "  matrix: {params: [{name: p, value: [k, l]}]}\n"
 
 
 def test_a_param_is_given_once_in_params_or_matrix(check):
@@ -261,7 +261,7 @@ def test_a_param_is_given_once_in_params_or_matrix(check):
 
 
 def test_results_of_a_matrix_come_all_together(check):
-    spec = ONE + "  matrix: {params: [{name: m, value: [x, y]}]}\n"
+    spec = ONE + "  matrix: {params: [{name: m, value: [k, l]}]}\n"
     text = check.pipeline(spec + two("params: [{name: p, value: $(tasks.a.results.r)}]  # here")[len(ONE) :])
     check.refuses("matrix", "write [*] behind it", text)
 
@@ -271,6 +271,58 @@ def test_a_matrix_has_at_most_256_runs(check):
     params = ", ".join(f"{{name: {name}, value: [{values}]}}" for name in ("p", "q"))
     text = check.pipeline(two("") + f"  matrix:\n    params: [{params}]  # here\n")
     check.refuses("matrix", "the matrix makes 289 runs, more than 256", text)
+
+
+FED = ONE + "  matrix: {params: [{name: m, value: [k, l]}]}\n"
+
+
+def test_a_result_of_a_matrix_that_no_task_uses_is_warned_of(check):
+    result = 'results:\n- {name: all, value: "$(tasks.a.results.r[*])"}  # here\n'
+    check.warns("matrix", "fails with CouldntGetPipelineResult", check.pipeline(result + FED))
+    user = '- name: b\n  params: [{name: p, value: "$(tasks.a.results.r[*])"}]\n  taskSpec: {params: [{name: p}], steps: [{name: s, image: i, command: [c]}]}\n'
+    check.accepts(check.pipeline(result + FED + user))
+
+
+@pytest.mark.parametrize(
+    ("include", "message"),
+    [
+        ("[{params: [{name: p, value: new}, {name: q, value: new}]}]", "Tekton counts 3 runs and makes 2 combinations"),
+        (
+            "[{params: [{name: u, value: a}]}, {params: [{name: u, value: b}]}]",
+            "makes 2 combinations: some are dropped",
+        ),
+    ],
+)
+def test_an_include_that_tekton_counts_wrongly_is_warned_of(check, include, message):
+    params = "[{name: p, value: [x1]}, {name: q, value: [x2]}]"
+    text = check.pipeline(two("") + f"  matrix:\n    params: {params}\n    include: {include}  # here\n")
+    check.warns("matrix", message, text)
+
+
+def test_only_texts_are_gathered_from_a_matrix(check):
+    spec = FED.replace("results: [{name: r}]", "results: [{name: r, type: array}]")
+    user = '- name: b\n  params: [{name: p, value: "$(tasks.a.results.r[*])"}]  # here\n  taskSpec: {params: [{name: p}], steps: [{name: s, image: i, command: [c]}]}\n'
+    check.refuses("matrix", "gathers results of the type string only", check.pipeline(spec + user))
+
+
+def test_a_matrix_gives_single_texts(check):
+    text = check.pipeline(two("") + "  matrix:\n    params:\n    - {name: p, value: [a, b]}  # here\n")
+    check.refuses(
+        "param-type",
+        "but a matrix gives single texts",
+        text.replace("{name: p, default: x}", "{name: p, type: array}"),
+    )
+
+
+def test_the_length_of_a_matrix_over_results_is_warned_of(check):
+    text = check.pipeline(
+        ONE
+        + '- name: b\n  matrix: {params: [{name: m, value: "$(tasks.a.results.r[*])"}]}\n'
+        + "  taskSpec: {params: [{name: m}], steps: [{name: s, image: i, command: [c]}]}\n"
+        + "- name: c\n  params: [{name: p, value: $(tasks.b.matrix.length)}]  # here\n"
+        + "  taskSpec: {params: [{name: p}], steps: [{name: s, image: i, command: [c]}]}\n"
+    )
+    check.warns("matrix", "counted before the results are known", text)
 
 
 # What Tekton accepts

@@ -132,7 +132,7 @@ def _check_params(sheet: Sheet, caller: Part, callee: Callee, *, strict: bool) -
     """Missing, wrongly typed and unknown params. ``strict``: no variable can still change a value's type."""
     specs = {spec.text("name"): declared(spec) for spec in callee.spec.parts("params")}
     params = {param.text("name"): param for param in caller.parts("params")}
-    through_matrix = {param.text("name") for param in graph.matrix_params(caller)}
+    through_matrix = {param.text("name"): param for param in graph.matrix_params(caller)}
     for name, wanted in specs.items():
         if name in params:
             _check_param(sheet, params[name], wanted, callee, strict=strict)
@@ -141,6 +141,9 @@ def _check_params(sheet: Sheet, caller: Part, callee: Callee, *, strict: bool) -
             near = _near_miss(name, set(params) - set(specs))
             where = caller.at("params") if "params" in caller else caller.path
             sheet.error("missing-param", where, message, near or f"add '- name: {name}' with its value")
+        if name in through_matrix and wanted.type != "string":
+            message = f"{callee.title} wants {name!r} as {_a(wanted.type)}, but a matrix gives single texts"
+            sheet.error("param-type", through_matrix[name].at("name"), message, "let the Task take one text")
     for name, param in params.items():
         if name and name not in specs and not callee.inline:
             message = f"{callee.title} has no param {name!r}"

@@ -66,6 +66,7 @@ def check_pipeline_spec(sheet: Sheet, spec: Part, around: Around) -> None:
     graph.check(sheet, tasks, final)
     matrix.check(sheet, tasks)
     matrix.check(sheet, final)
+    matrix.check_results(sheet, spec)
     _check_results(sheet, spec)
 
 
