@@ -11,6 +11,8 @@ import pytest
 from taskkit.model_directory import verify
 
 PROJECTS = Path(__file__).parents[3] / "test" / "projects"
+# The packages are compiled once; without that each of the many processes here would compile them anew.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 RESULTS = ("commit", "model-digest", "dataset-sha256")
 
 
@@ -57,7 +59,7 @@ def run(tmp_path):
         done = subprocess.run(
             [*command, *dashes, *free],
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            env={**ENVIRONMENT, **(environment or {})},
             capture_output=True,
             text=True,
             check=False,

@@ -90,7 +90,7 @@ def observed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("observed")
     (folder / "script.py").write_text(SCRIPT)
     (folder / "own.py").write_text(OWN)
-    base = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    base = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
     watched = {**base, "PYTHONPATH": str(STARTUP), "SKLEARN_TRAIN_OBSERVATIONS": str(folder / "observations")}
     outputs = [
         subprocess.run(

@@ -23,6 +23,11 @@ from taskkit.model_signature import Signature
 
 
 def main(request_file: str, answer_file: str) -> None:
+    import joblib.numpy_pickle  # noqa: F401
+    import sklearn.pipeline  # noqa: F401
+
+    # Compiled files of the image's packages are welcome, but in code/ they would be files that nobody wrote.
+    sys.dont_write_bytecode = True
     request = read_document(Path(request_file), DescribeRequest)
     try:
         description = describe(request)

@@ -73,7 +73,7 @@ def _start(
     module: str, arguments: list[str], cwd: Path, environment: Mapping[str, str], watch: Watch
 ) -> SupervisedProcess:
     code = f"import sys; from sklearn_train.{module} import main; main(*sys.argv[1:])"
-    command = [sys.executable, "-P", "-B", "-c", code, *arguments]
+    command = [sys.executable, "-P", "-c", code, *arguments]
     return SupervisedProcess(command, cwd=cwd, environment=environment, watch=watch, name=module)
 
 

@@ -28,6 +28,7 @@ def main(request_file: str, answer_file: str, onnx: str) -> None:
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime  # noqa: F401
         import skl2onnx  # noqa: F401
+    sys.dont_write_bytecode = True  # in code/ compiled files would be files that nobody wrote
     while not Path(request_file).exists():
         time.sleep(0.01)
     request = read_document(Path(request_file), ProofRequest)
