@@ -9,6 +9,7 @@ from catalog.engine.validation.parts import Part
 from catalog.rules.subject import Container, Subject, containers_of
 
 _KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_CARD = ("artifacthub.io/category", "artifacthub.io/license")
 _SCRATCH = "/tmp"  # noqa: S108 - the container's
 
 
@@ -22,6 +23,13 @@ def check(subject: Subject) -> None:
             subject.say("kebab-case", param.at("name"), message, f"call it {_kebab(name)!r}")
         if name and "type" not in param:
             subject.say("param-has-type", param.at("name"), f"the param {name!r} has no type", "write its type")
+    missing = [name for name in _CARD if not subject.annotations.text(name).strip()]
+    if missing:
+        where = subject.annotations.path if "annotations" in subject.metadata else subject.metadata.at("name")
+        message = f"Artifact Hub cannot file it: {' and '.join(missing)} {'are' if missing[1:] else 'is'} missing"
+        subject.say(
+            "hub-card", where, message, "add artifacthub.io/category: ai-machine-learning and the license's name"
+        )
     if subject.document.kind == "Task":
         _check_task(subject, subject.spec)
 
