@@ -1,0 +1,171 @@
+"""Real registries on loopback, a small catalog with images of a few bytes, and somebody else's git-clone."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from catalog import release
+from catalog.environments import ROOT
+from catalog.imaging.finishing import OCI
+from catalog.releasing.bundles import bundle, entry
+from catalog.releasing.objects import program_images, read_objects
+from catalog.releasing.places import FolderPlace, RegistryPlace, registry_place
+from catalog.releasing.progress import Progress
+from catalog.tree import Tree
+from taskkit.oci.documents import Platform
+from taskkit.oci.images import Addition, append, scratch
+from taskkit.oci.publishing import write_to_layout
+from taskkit.oci.repository import Registries
+from taskkit.oci.tar_layers import InlineFile, layer
+from taskkit.oci.transport import Patience
+
+QUICK = Patience(attempts=2, first=0.01, total=0.1)
+GIT_CLONE_IMAGE = "tektoncd-catalog/git-clone/git-init"
+GIT_CLONE_BUNDLE = "tektoncd-catalog/git-clone/bundle"
+
+
+@dataclass
+class DockerRegistry:
+    """Debian's docker-registry with its data in a folder."""
+
+    folder: Path
+    host: str = ""
+    process: subprocess.Popen | None = None
+
+    def start(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(self.host.rpartition(":")[2]) if self.host else probe.getsockname()[1]
+        self.host = f"127.0.0.1:{port}"
+        config = self.folder / "config.yml"
+        config.write_text(
+            "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"
+            f"storage: {{filesystem: {{rootdirectory: '{self.folder / 'data'}'}}}}\n"
+            f"http: {{addr: '{self.host}'}}\n"
+        )
+        log = (self.folder / "log").open("w")
+        self.process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://{self.host}/v2/", timeout=1).close()
+                return self
+            time.sleep(0.05)
+        raise AssertionError(f"docker-registry did not start: {(self.folder / 'log').read_text()}")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+    def place(self, prefix="team/catalog") -> RegistryPlace:
+        return registry_place(f"{self.host}/{prefix}", "--registry", Registries(patience=QUICK))
+
+
+@pytest.fixture(scope="session")
+def start_registry(tmp_path_factory):
+    if not shutil.which("docker-registry"):
+        pytest.skip("docker-registry is not installed")
+    started = []
+
+    def start():
+        started.append(DockerRegistry(tmp_path_factory.mktemp("registry")).start())
+        return started[-1]
+
+    yield start
+    for one in started:
+        with contextlib.suppress(ProcessLookupError):
+            one.stop()
+
+
+def small_image(text: str, version: str = "0.1.0"):
+    labels = {OCI + "version": version}
+    content = layer([InlineFile("opt/program", text.encode())])
+    addition = Addition((content,), ("COPY program",), {}, labels, {})
+    return append(scratch(Platform("amd64", "linux")), lambda _: addition)
+
+
+@dataclass
+class SmallCatalog:
+    """A copy of the tree's Tasks and Pipelines, with images that are there but small."""
+
+    root: Path
+    images: Path
+    settings: dict = field(default_factory=dict)
+
+    @property
+    def tree(self) -> Tree:
+        return Tree(self.root)
+
+    def change(self, file: str, old: str, new: str) -> None:
+        text = (self.root / file).read_text()
+        assert old in text, f"{file} has no {old!r}"
+        (self.root / file).write_text(text.replace(old, new))
+
+    def set_image(self, program: str, text: str, version: str = "0.1.0") -> None:
+        write_to_layout(small_image(text, version), FolderPlace(self.images).store(program), version, "move")
+
+    def release(self, registry: str, out: Path, **more) -> None:
+        settings = release.Settings(
+            **{
+                "registry": registry, "version": "", "hub_url": "", "git_clone_bundle": None, "images": str(self.images),
+                "insecure": (), "out": out, "dry_run": False, "rebuild": False, "skip_checks": True, "replace": False,
+            } | self.settings | more
+        )  # fmt: skip
+        release.publish(settings, self.tree, Progress())
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    made = SmallCatalog(tmp_path / "tree", tmp_path / "images")
+    for name in ("task", "pipeline"):
+        shutil.copytree(ROOT / name, made.root / name)
+    for named in program_images(read_objects(made.root)):
+        made.set_image(named.program, f"{named.program}, version {named.tag}", named.tag)
+    return made
+
+
+@pytest.fixture
+def catalog_with_git_clone(catalog, start_registry):
+    """git-clone as its project publishes it: the image a param with a default, in a registry that is not ours."""
+    foreign = start_registry()
+    put_git_clone(foreign)
+    catalog.settings["git_clone_bundle"] = f"{foreign.host}/{GIT_CLONE_BUNDLE}:v1.7.0"
+    catalog.foreign = foreign
+    return catalog
+
+
+def put_git_clone(registry: DockerRegistry) -> str:
+    place = partial(registry.place)()
+    place = registry_place(f"{registry.host}/tektoncd-catalog/git-clone", "x", Registries(patience=QUICK))
+    image = small_image("git-init", "1.7.0")
+    place.stage("git-init", image)
+    place.tag("git-init", image.root, "v1.7.0")
+    task = {
+        "apiVersion": "tekton.dev/v1",
+        "kind": "Task",
+        "metadata": {"name": "git-clone"},
+        "spec": {
+            "params": [
+                {"name": "url", "type": "string"},
+                {"name": "gitInitImage", "type": "string", "default": f"{registry.host}/{GIT_CLONE_IMAGE}:v1.7.0"},
+            ],
+            "steps": [{"name": "clone", "image": "$(params.gitInitImage)", "command": ["git-init"]}],
+        },
+    }
+    action = {
+        "apiVersion": "tekton.dev/v1beta1",
+        "kind": "StepAction",
+        "metadata": {"name": "git-clone"},
+        "spec": {"image": f"{registry.host}/{GIT_CLONE_IMAGE}:v1.7.0", "command": ["git-init"]},
+    }
+    made = bundle([entry(task), entry(action)], {"org.opencontainers.image.title": "git-clone"})
+    place.stage("bundle", made)
+    place.tag("bundle", made.root, "v1.7.0")
+    return made.digest
