@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from catalog.engine import matrix
 from catalog.engine.outcomes import RunOutcome, Status, StepOutcome, TaskOutcome
 
 
@@ -22,8 +23,18 @@ def outcome(
     if kind == "TaskRun":
         tasks = [_task(run, run["metadata"]["name"])]
     else:
-        by_name = {each["metadata"]["labels"]["tekton.dev/pipelineTask"]: each for each in task_runs}
-        tasks = [_task(each, name) for name, each in by_name.items()]
+        matrixed = {
+            task["name"]
+            for section in ("tasks", "finally")
+            for task in (status.get("pipelineSpec") or {}).get(section) or ()
+            if matrix.is_matrixed(task)
+        }
+        by_name: dict[str, list[Mapping[str, Any]]] = {}
+        for each in sorted(task_runs, key=_place):
+            by_name.setdefault(each["metadata"]["labels"]["tekton.dev/pipelineTask"], []).append(each)
+        tasks = [
+            _gathered(found, name) if name in matrixed else _task(found[0], name) for name, found in by_name.items()
+        ]
         tasks += [
             TaskOutcome(skipped["name"], Status.SKIPPED, skipped.get("reason", ""))
             for skipped in status.get("skippedTasks") or ()
@@ -39,6 +50,17 @@ def outcome(
         seconds=_seconds(status),
         workspaces=workspaces,
     )
+
+
+def _place(task_run: Mapping[str, Any]) -> int:
+    """Which TaskRun of a matrix it is."""
+    last = str(task_run["metadata"]["name"]).rpartition("-")[2]
+    return int(last) if last.isdigit() else 0
+
+
+def _gathered(task_runs: Sequence[Mapping[str, Any]], name: str) -> TaskOutcome:
+    names = matrix.labels(name, len(task_runs))
+    return matrix.gathered(name, [_task(each, label) for each, label in zip(task_runs, names, strict=True)])
 
 
 def _condition(run: Mapping[str, Any]) -> Mapping[str, Any]:
