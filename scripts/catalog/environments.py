@@ -135,7 +135,8 @@ def make(spec: EnvironmentSpec) -> bool:
     print(f"environment {spec.name}: from {spec.lock.relative_to(ROOT)}", flush=True)
     uv("venv", "--quiet", "--clear", "--python", sys.executable, spec.directory)
     python = spec.directory / "bin" / "python"
-    uv("pip", "install", "--python", python, "--require-hashes", "-r", spec.lock)
+    # Compiled now, by all processors, rather than module by module when each is first imported.
+    uv("pip", "install", "--python", python, "--compile-bytecode", "--require-hashes", "-r", spec.lock)
     editable = [argument for project in spec.projects for argument in ("-e", str(project))]
     uv("pip", "install", "--quiet", "--python", python, "--no-deps",
        "--build-constraints", REQUIREMENTS / "bootstrap.lock", *editable)  # fmt: skip

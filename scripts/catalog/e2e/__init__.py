@@ -85,7 +85,7 @@ def _run_all(tests: Sequence[Case], stage: Stage, jobs: int) -> list[Verdict]:
         number, test = numbered
         began = time.monotonic()
         try:
-            verdict = cluster_run.run(test, stage, number)
+            verdict = cluster_run.run_test(test, stage, number)
         except KubectlError as error:
             verdict = Verdict(test, (str(error),), "", time.monotonic() - began, "Unknown")
         print(line(verdict), flush=True)

@@ -7,7 +7,7 @@ import json
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +39,13 @@ class Stage:
 
     kubectl: Kubectl
     images: Mapping[str, str]
+    push_bundle: Callable[[Mapping[str, Any]], str]
+    """Pushes one Task as a Tekton bundle and gives its reference as the cluster's resolver reaches it."""
     level: str = "restricted"
     keep: bool = False
 
 
-def run(test: Case, stage: Stage, number: int) -> Verdict:
+def run_test(test: Case, stage: Stage, number: int) -> Verdict:
     """Runs one test in a namespace of its own and judges it. Raises KubectlError where the cluster fails."""
     began = time.monotonic()
     kubectl = stage.kubectl.in_namespace(f"e2e-{number}-{test.name}"[:63].rstrip("-"))
@@ -56,7 +58,12 @@ def run(test: Case, stage: Stage, number: int) -> Verdict:
             kubectl.apply([objects.claim(document), objects.loader(stage.images[LOADER], identity)])
             kubectl("wait", "--for=condition=Ready", "pod/loader", "--timeout=300s", seconds=310)
             kubectl("exec", "-i", "loader", "--", "python3", "-c", _UNPACK, stdin=_packed(source))
-        kubectl.apply([objects.the_run(document, test.plan, stage.images, identity, loaded=source is not None)])
+        bundles = objects.bundled(document, test.documents, TREE)
+        params = {
+            name: stage.push_bundle(objects.with_images(task.body, stage.images)) for name, task in bundles.items()
+        }
+        run = objects.the_run(document, test.plan, stage.images, identity, loaded=source is not None, params=params)
+        kubectl.apply([run])
         _wait(kubectl, test)
         if source:
             _fetch_names(kubectl, Path(seen))

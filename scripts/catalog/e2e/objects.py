@@ -7,6 +7,7 @@ built; the run gets a fixed name, the identity its pods run under, and the claim
 from __future__ import annotations
 
 import copy
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -77,14 +78,36 @@ def _references(spec: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any
             yield from _references(task)
 
 
+def bundled(run: Document, given: Documents, tree: Tree) -> dict[str, Document]:
+    """Tasks of the test's own file that a pipeline takes from a bundle, by the param that names the bundle."""
+    found = {}
+    for pipeline in callees(run, given, tree):
+        for task in (*(pipeline.body["spec"].get("tasks") or ()), *(pipeline.body["spec"].get("finally") or ())):
+            reference = task.get("taskRef") or {}
+            asked = {param["name"]: param["value"] for param in reference.get("params") or ()}
+            named = re.fullmatch(r"\$\(params\.([\w-]+)\)", str(asked.get("bundle", "")))
+            document = given.find("Task", str(asked.get("name", "")))
+            if reference.get("resolver") == "bundles" and named and document:
+                found[named[1]] = document
+    return found
+
+
 def before_the_run(run: Document, given: Documents, tree: Tree, images: Mapping[str, str]) -> list[dict[str, Any]]:
     """What has to be there first: ConfigMaps and the like of the test's file, Tasks and Pipelines."""
     documents = [*given.of_kind(*_BESIDE_RUNS), *callees(run, given, tree)]
     return [_plain(with_images(document.body, images)) for document in documents]
 
 
-def the_run(run: Document, plan: Plan, images: Mapping[str, str], identity: Identity, loaded: bool) -> dict[str, Any]:
-    """The TaskRun or PipelineRun itself."""
+def the_run(
+    run: Document,
+    plan: Plan,
+    images: Mapping[str, str],
+    identity: Identity,
+    *,
+    loaded: bool,
+    params: Mapping[str, str],
+) -> dict[str, Any]:
+    """The TaskRun or PipelineRun itself; ``params`` are given on top of its own."""
     body = _plain(with_images(copy.deepcopy(run.body), images))
     body["metadata"]["name"] = plan.name
     body["metadata"].pop("generateName", None)
@@ -92,6 +115,8 @@ def the_run(run: Document, plan: Plan, images: Mapping[str, str], identity: Iden
     template = spec.setdefault("taskRunTemplate", {}) if plan.kind == "PipelineRun" else spec
     pod = template.setdefault("podTemplate", {})
     pod["securityContext"] = identity.security_context() | (pod.get("securityContext") or {})
+    if params:
+        spec.setdefault("params", []).extend({"name": name, "value": value} for name, value in params.items())
     for binding in spec.get("workspaces") or ():
         if loaded and binding["name"] == SOURCE:
             binding.pop("volumeClaimTemplate", None)

@@ -6,14 +6,19 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from catalog import images
 from catalog.e2e.cluster_run import Stage
 from catalog.e2e.kubectl import Kubectl, KubectlError
 from catalog.imaging.publishing import push_layout
+from catalog.releasing.bundles import bundle, entry
 from catalog.tree import TREE
+from taskkit.oci.publishing import push
+from taskkit.oci.references import parse_registry_reference
+from taskkit.oci.repository import Registries
 
 sys.path.insert(0, str(TREE.root / "test" / "cluster"))
 
@@ -34,7 +39,7 @@ def own_cluster(tekton: str, keep: bool) -> tuple[Stage, Callable[[], None]]:
         raise StageError(str(error)) from error
     kubectl = Kubectl(cluster.kubectl_program, cluster.kubeconfig)
     built = _pushed(cluster.registry, cluster.registry_in_pods)
-    return Stage(kubectl, built, keep=keep), testcluster.down
+    return Stage(kubectl, built, _pusher(cluster.registry, cluster.registry_in_pods), keep=keep), testcluster.down
 
 
 def the_users_cluster(context: str, registry: str, keep: bool) -> tuple[Stage, Callable[[], None]]:
@@ -46,7 +51,8 @@ def the_users_cluster(context: str, registry: str, keep: bool) -> tuple[Stage, C
         raise StageError("--context needs kubectl on the PATH")
     configuration = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
     kubectl = Kubectl(Path(program), configuration, context=context)
-    return Stage(kubectl, _pushed(registry, registry), _level(kubectl), keep), lambda: None
+    pushed = _pushed(registry, registry)
+    return Stage(kubectl, pushed, _pusher(registry, registry), _level(kubectl), keep), lambda: None
 
 
 def _level(kubectl: Kubectl) -> str:
@@ -75,6 +81,16 @@ def _pushed(registry: str, registry_in_pods: str) -> dict[str, str]:
         digest = reference.rpartition("@")[2].split()[0]
         pushed[program] = f"{registry_in_pods}/sklearn-catalog/{program}@{digest}"
     return pushed
+
+
+def _pusher(registry: str, registry_in_pods: str) -> Callable[[Mapping[str, Any]], str]:
+    def push_bundle(task: Mapping[str, Any]) -> str:
+        name = f"sklearn-catalog/test-bundle-{task['metadata']['name']}"
+        repository = Registries().repository(parse_registry_reference(f"{registry}/{name}:e2e", "--registry"))
+        pushed = push(bundle([entry(task)], {}), repository, "e2e", "move")
+        return f"{registry_in_pods}/{name}@{pushed.digest}"
+
+    return push_bundle
 
 
 def _older_than_sources(program: str) -> bool:
