@@ -98,6 +98,7 @@ CHECKS = (
     Check("schemas", "generated JSON Schemas", _verb("schemas", "--check")),
     Check("docs", "generated READMEs", _verb("docs", "--check")),
     Check("rules", "generated page of lint's rules", _verb("rules-page", "--check")),
+    Check("catalog", "generated catalog.yaml", _module("source_catalog")),
     Check("links", "links between pages", _module("links")),
     Check("pins", "what Dockerfiles and workflows use", _module("pins")),
     Check("locks", "lock files against what is declared", _module("locks")),

@@ -16,6 +16,7 @@ _STEPS = (
     (*_CATALOG, "schemas"),
     (*_CATALOG, "pickle-names"),
     (*_CATALOG, "docs"),
+    (*_CATALOG, "catalog-file"),
     (*_CATALOG, "rules-page"),
 )
 
