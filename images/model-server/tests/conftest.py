@@ -31,6 +31,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from model_server.checked_files import check_files
 from model_server.front import Draining
 from model_server.loading import load_model
+from model_server.measured_pace import measured_pace
 from model_server.model_service import model_application
 from model_server.settings import read_settings
 from taskkit.environment import installed_packages, platform_name, python_version
@@ -288,10 +289,12 @@ class Client:
 
 def client_of(directory, *options):
     settings = read_settings(["--model-dir", str(directory), *options], {})
-    loaded = load_model(check_files(directory, None), golden_check=settings.golden_check)
+    loaded = load_model(check_files(directory, None), golden_check=settings.golden_check, engine=settings.engine)
     client = Client(None)
     client.draining, client.loaded = Draining(), loaded
-    client.application = model_application(loaded, settings, client.draining, ThreadPoolExecutor(2))
+    client.application = model_application(
+        loaded, settings, client.draining, ThreadPoolExecutor(2), threads=2, pace=measured_pace(loaded)
+    )
     return client
 
 

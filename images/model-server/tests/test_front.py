@@ -1,13 +1,16 @@
 """What is the same for every path: methods, content types, limits, faults, probes, unknown paths."""
 
 import asyncio
-import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from model_server.front import Draining, Front
+from model_server.answering import Answering, Pace
+from model_server.engine import Answers
+from model_server.exchange import Asked
+from model_server.front import Draining, Front, Get, Post
+from model_server.metrics import Metrics
 from model_server.refusals import Reply
 
 JSON = {"Content-Type": "application/json"}
@@ -52,7 +55,7 @@ def test_json_by_any_of_its_names_or_none_is_taken(client, headers):
     [
         ({"Content-Type": "application/x-www-form-urlencoded"}, "the body is application/x-www-form-urlencoded; send JSON with the header 'Content-Type: application/json'"),
         ({"Content-Type": "text/csv; charset=utf-8"}, "the body is text/csv; send JSON with the header 'Content-Type: application/json'"),
-        ({"Content-Type": "application/json; charset=latin-1"}, "the body is in latin-1; send JSON in UTF-8"),
+        ({"Content-Type": "application/json; charset=latin-1"}, "the body is in latin-1; send it in UTF-8"),
         ({**JSON, "Content-Encoding": "gzip"}, "the body has the content encoding gzip; send it as it is"),
     ],
 )  # fmt: skip
@@ -114,17 +117,50 @@ def test_while_draining_ready_says_no_live_says_yes_and_answers_close_the_connec
     assert (answer.status, answer.headers["connection"]) == (200, "close")
 
 
-def front_of(handler, threads=1):
+class Bodies:
+    """A protocol whose rows are the body itself."""
+
+    def __init__(self, write=None):
+        self._write = write
+
+    def read(self, body):
+        return Asked([body], True, False)
+
+    def write(self, asked, answers):
+        return Reply(200, b"{}") if self._write is None else self._write(answers)
+
+
+class Function:
+    """An engine that is a function of rows."""
+
+    name, labels, gives_probabilities = "function", None, False
+
+    def __init__(self, function):
+        self._function = function
+
+    def answer(self, rows, *, predictions=True, probabilities=True):
+        return Answers(self._function(rows), None)
+
+
+def front_of(function, threads=1, pace=None, **options):
+    """A front whose only model is a function of rows, each of them a body."""
+
     async def nothing(scope, receive, send):
         raise AssertionError("not asked")
 
+    answering = Answering(
+        Function(function), pace or Pace(), ThreadPoolExecutor(threads), threads=threads,
+        **{"most_waiting": 10, "time_limit": 20, **options},
+    )  # fmt: skip
     live = Reply(200, b"{}")
-    return Front({"/predict": handler}, {"/livez": lambda: live}, nothing,
-                 executor=ThreadPoolExecutor(threads), max_body=1000, draining=Draining())  # fmt: skip
+    return Front(
+        {"/predict": Post("predict", Bodies())}, {"/livez": Get("health", lambda: live)}, nothing,
+        answering=answering, metrics=Metrics(["predict", "health"], None, {}), max_body=1000, draining=Draining(),
+    )  # fmt: skip
 
 
 def test_a_fault_is_a_500_with_an_id_that_the_log_has_too_and_no_trace(own_client, capfd):
-    def broken(body):
+    def broken(rows):
         raise KeyError("secret\ndetail")
 
     client = own_client.__globals__["Client"](front_of(broken))
@@ -139,10 +175,10 @@ def test_a_fault_is_a_500_with_an_id_that_the_log_has_too_and_no_trace(own_clien
 def test_a_slow_prediction_does_not_hold_up_health_answers():
     entered, release = threading.Event(), threading.Event()
 
-    def slow(body):
+    def slow(rows):
         entered.set()
         release.wait(10)
-        return Reply(200, b"{}")
+        return rows
 
     front = front_of(slow)
 
@@ -162,17 +198,17 @@ def test_a_slow_prediction_does_not_hold_up_health_answers():
         prediction = asyncio.create_task(ask("/predict", "POST"))
         await asyncio.to_thread(entered.wait, 10)
         assert await asyncio.wait_for(ask("/livez", "GET"), 5) == 200
-        assert front.predicting == 1
+        assert front.answering.predicting == 1
         assert not prediction.done()
         release.set()
         assert await prediction == 200
-        assert front.predicting == 0
+        assert front.answering.predicting == front.answering.waiting == 0
 
     asyncio.run(scene())
 
 
 def test_a_client_that_leaves_while_sending_gets_no_answer():
-    front, sent = front_of(lambda body: Reply(200, json.dumps(len(body)).encode())), []
+    front, sent = front_of(lambda rows: rows), []
 
     async def receive():
         return {"type": "http.disconnect"}

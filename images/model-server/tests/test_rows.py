@@ -9,7 +9,7 @@ import skops.io
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyRegressor
 
-from model_server.engine import EstimatorEngine
+from model_server.estimator_engine import EstimatorEngine
 from model_server.refusals import Refusal
 from model_server.row_protocol import RowProtocol
 
@@ -139,6 +139,11 @@ class Echo(RegressorMixin, BaseEstimator):
         return np.array([f"{type(X).__name__} {type(one).__name__}" for one in X])
 
 
+def replied(protocol, engine, body):
+    asked = protocol.read(json.dumps(body).encode())
+    return json.loads(protocol.write(asked, engine.answer(asked.rows)).body)
+
+
 def test_dates_and_categories_reach_the_estimator_with_the_dtypes_of_training(describe):
     inputs = pd.DataFrame({
         "when": pd.to_datetime(["2026-01-01", "2026-06-01", None]),
@@ -149,19 +154,19 @@ def test_dates_and_categories_reach_the_estimator_with_the_dtypes_of_training(de
     estimator = Echo()
     signature = describe(estimator, inputs)
     estimator.predict = lambda frame: seen.append(frame) or np.zeros(len(frame))
-    protocol = RowProtocol(signature, EstimatorEngine(estimator, signature))
+    protocol, engine = RowProtocol(signature), EstimatorEngine(estimator, signature)
     rows = [
         {"when": None, "zoned": "2026-06-01T02:00:00+02:00", "size": "s"},
         {"when": "2026-06-01T12:30", "zoned": "2026-01-01T00:00:00Z", "size": "unknown"},
     ]
-    assert protocol.reply(json.dumps(rows).encode()).status == 200
+    assert replied(protocol, engine, rows) == {"predictions": [0.0, 0.0]}
     [frame] = seen
     assert frame.dtypes.tolist() == inputs.dtypes.tolist()
     assert frame["zoned"].tolist() == [inputs["zoned"][1], inputs["zoned"][0]]
     assert frame["when"].tolist()[1] == pd.Timestamp("2026-06-01T12:30")
     assert frame["size"].isna().tolist() == [False, True]  # to pandas an unknown category is a missing value
     with pytest.raises(Refusal) as refusal:
-        protocol.reply(json.dumps({"when": "yesterday", "zoned": "2026-06-01", "size": 1}).encode())
+        protocol.read(json.dumps({"when": "yesterday", "zoned": "2026-06-01", "size": 1}).encode())
     assert [problem.problem for problem in refusal.value.problems] == [
         "is not a date and time of ISO 8601", "has no offset from UTC, but training had", "is not a text",
     ]  # fmt: skip
@@ -180,8 +185,8 @@ def test_dates_and_categories_reach_the_estimator_with_the_dtypes_of_training(de
 )
 def test_the_estimator_gets_the_container_it_was_fitted_with(describe, inputs, body, answer):
     signature = describe(Echo(), inputs)
-    protocol = RowProtocol(signature, EstimatorEngine(Echo(), signature))
-    assert json.loads(protocol.reply(json.dumps(body).encode()).body) == {"predictions": answer}
+    protocol, engine = RowProtocol(signature), EstimatorEngine(Echo(), signature)
+    assert replied(protocol, engine, body) == {"predictions": answer}
 
 
 def test_a_skops_file_is_served_like_a_pickle(make_model, own_client, fitted):

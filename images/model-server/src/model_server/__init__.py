@@ -2,12 +2,18 @@
 
 command           options, exit codes, one-line errors
 serving           uvicorn, signals, draining
-front             the lean ASGI callable: probes, /predict, /v2 infer; everything else goes to `application`
+lean_protocol     HTTP for the paths that matter, without ASGI; limits on headers and slow clients
+front             which path is answered by what; the same as an ASGI callable
 application       the FastAPI application: metadata, documentation, errors of unknown paths
-row_protocol      the body of /predict, to rows and back
-tensor_protocol   the body of /v2 infer, to rows and back
-row_reading       values of JSON to checked rows, by the signature
-engine            rows to answers
+answering         the queue: what waits goes to the model together, on the event loop or in threads
+measured_pace     how this model is best asked, measured when it is loaded
+metrics           counters for Prometheus
+exchange          what a protocol is: a body to rows, answers to a body
+row_protocol      the body of /predict
+tensor_protocol   the body of /v2 infer
+typed_rows        bodies of /predict decoded straight to checked rows; row_reading reads what is left, value by value
+plain_columns     tensors checked a column at a time; row_reading reads what is left
+engine            rows to answers: onnx_engine, estimator_engine
 loading           a checked model directory to an engine, with its golden rows replayed
 checked_files     a model directory with its digests checked
 user_application  handing over to the user's own ASGI application

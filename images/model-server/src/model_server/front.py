@@ -1,33 +1,48 @@
-"""The lean ASGI callable in front of the application: probes, /predict, /v2 infer; what it does not know goes there.
+"""What is asked where: predictions by exact path, probes and pages, and the application for everything else.
 
-Requests with a body are answered by plain functions of bytes in a pool of threads, so that health answers never wait
-for a prediction.
+Two ways lead here. `lean_protocol` asks the tables and functions of this module straight from the HTTP parser; the
+ASGI callable does the same for requests that it leaves aside (pipelined ones, paths with escapes) and in any ASGI
+server.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
-import threading
-import traceback
-import uuid
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from concurrent.futures import Executor
-from typing import Any
+import itertools
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, NamedTuple
 
-import msgspec
-
+from model_server.answering import ENDED, Answering
+from model_server.exchange import BodyProtocol
+from model_server.metrics import OTHER, Metrics
 from model_server.refusals import Refusal, Reply
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
-BodyHandler = Callable[[bytes], Reply]
-Probe = Callable[[], Reply]
+Headers = Sequence[tuple[bytes, bytes]]
 
-_JSON = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
+_REQUEST_ID = b"x-request-id"
+_LONGEST_ID = 128
+_LOOKED_AT = frozenset((b"content-length", b"content-type", b"content-encoding", b"inference-header-content-length"))
+
+
+class Post(NamedTuple):
+    """A path that takes bodies. ``json`` and, where there is one, ``csv`` are what bodies are read by."""
+
+    name: str
+    """In the metrics."""
+    json: BodyProtocol
+    csv: BodyProtocol | None = None
+
+
+class Get(NamedTuple):
+    name: str
+    reply: Callable[[], Reply]
 
 
 class Draining:
@@ -54,131 +69,132 @@ class Deferred:
 
 
 class Front:
-    """``posts`` and ``probes`` by exact path; ``application`` answers everything else."""
+    """``posts`` and ``gets`` by exact path; ``application`` answers everything else."""
 
     def __init__(
-        self,
-        posts: Mapping[str, BodyHandler],
-        probes: Mapping[str, Probe],
-        application: AsgiApplication,
-        *,
-        executor: Executor,
-        max_body: int,
-        draining: Draining,
-        debug: bool = False,
-    ) -> None:
-        self._posts = dict(posts)
-        self._probes = dict(probes)
+        self, posts: Mapping[str, Post], gets: Mapping[str, Get], application: AsgiApplication, *,
+        answering: Answering, metrics: Metrics, max_body: int, draining: Draining,
+    ) -> None:  # fmt: skip
+        self.posts = dict(posts)
+        self.gets = dict(gets)
+        self.lean: dict[bytes, Post | Get] = {path.encode(): post for path, post in posts.items()}
+        self.lean.update({path.encode(): get for path, get in gets.items()})
+        self.answering = answering
+        self.metrics = metrics
+        self.max_body = max_body
+        self.draining = draining
         self._application = application
-        self._executor = executor
-        self._max_body = max_body
-        self._draining = draining
-        self._debug = debug
-        self._lock = threading.Lock()
-        self.predicting = 0
-        """Requests that a thread of the pool is working on."""
+        self._numbers = itertools.count(1)
+        self._process = os.urandom(4).hex().encode()
+
+    def request_id(self, headers: Headers) -> bytes:
+        """The client's own, or one that is unique."""
+        for name, value in headers:
+            if name == _REQUEST_ID and 0 < len(value) <= _LONGEST_ID and value.isascii():
+                return value
+        return b"%b-%x" % (self._process, next(self._numbers))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            path = scope["path"]
-            if (handler := self._posts.get(path)) is not None:
-                await self._post(handler, scope, receive, send)
-                return
-            if (probe := self._probes.get(path)) is not None:
-                await self._probe(probe, scope, send)
-                return
-        await self._application(scope, receive, send)
-
-    async def _probe(self, probe: Probe, scope: Scope, send: Send) -> None:
-        if scope["method"] not in {"GET", "HEAD"}:
-            await self._send(send, _method_refusal(scope, "GET, HEAD").reply(), (b"allow", b"GET, HEAD"))
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
             return
-        reply = probe()
-        await self._send(send, reply, empty=scope["method"] == "HEAD")
+        started, path = time.perf_counter(), scope["path"]
+        if (post := self.posts.get(path)) is not None:
+            await self._post(post, scope, receive, send, started)
+        elif (get := self.gets.get(path)) is not None:
+            refusal = method_refusal(scope["method"], path, "GET, HEAD")
+            reply = get.reply() if refusal is None else refusal.reply()
+            await self._send(scope, send, reply, started, get.name)
+        else:
+            await self._counted(scope, receive, send, started)
 
-    async def _post(self, handler: BodyHandler, scope: Scope, receive: Receive, send: Send) -> None:
-        headers: tuple[tuple[bytes, bytes], ...] = ()
+    async def _counted(self, scope: Scope, receive: Receive, send: Send, started: float) -> None:
+        name = self.request_id(scope["headers"])
+
+        async def counting(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                self.metrics.answered(OTHER, message["status"], time.perf_counter() - started)
+                message["headers"] = [*message.get("headers", ()), (_REQUEST_ID, name)]
+            await send(message)
+
+        await self._application(scope, receive, counting)
+
+    async def _post(self, post: Post, scope: Scope, receive: Receive, send: Send, started: float) -> None:
+        name = self.request_id(scope["headers"])
         try:
-            if scope["method"] != "POST":
-                headers = ((b"allow", b"POST"),)
-                raise _method_refusal(scope, "POST")
-            check_headers(scope["headers"], self._max_body)
-            body = await _body(receive, self._max_body)
+            if (refusal := method_refusal(scope["method"], scope["path"], "POST")) is not None:
+                raise refusal
+            protocol = chosen_protocol(post, scope["headers"], self.max_body)
+            body = await _body(receive, self.max_body)
             if body is None:
                 return  # the client is gone
-            reply = await asyncio.get_running_loop().run_in_executor(self._executor, self._answer, handler, body)
+            loop = asyncio.get_running_loop()
+            answer: asyncio.Future[Reply] = loop.create_future()
+            self.answering.take(
+                protocol, body, name.decode("latin-1"), loop,
+                lambda reply: None if answer.done() else answer.set_result(reply),
+            )  # fmt: skip
+            reply = await answer
         except Refusal as refusal:
             reply = refusal.reply()
-            if refusal.status == 413:
-                headers = (_CLOSE,)  # the rest of the body is not read
         except asyncio.CancelledError:
-            if not self._draining.begun:
+            if not self.draining.begun:
                 raise
-            # The drain timeout: the thread goes on, but nobody waits for it any more.
-            reply = Refusal(503, "the server ended before this request was done; send it again").reply()
-            headers = ((b"retry-after", b"1"),)
-        await self._send(send, reply, *headers)
+            reply = ENDED.reply()  # the drain timeout: a thread may go on, but nobody waits for it any more
+        await self._send(scope, send, reply, started, post.name, name)
 
-    def _answer(self, handler: BodyHandler, body: bytes) -> Reply:
-        """In a thread of the pool. What is not a refusal is our fault: an id for the client, the reason in the log."""
-        with self._lock:
-            self.predicting += 1
-        try:
-            return handler(body)
-        except Refusal as refusal:
-            return refusal.reply()
-        except Exception as error:  # noqa: BLE001  whatever the estimator raises
-            return fault_reply(error, debug=self._debug)
-        finally:
-            with self._lock:
-                self.predicting -= 1
-
-    async def _send(self, send: Send, reply: Reply, *headers: tuple[bytes, bytes], empty: bool = False) -> None:
-        length = (b"content-length", b"%d" % len(reply.body))
-        closing = (_CLOSE,) if self._draining.begun else ()
-        await send(
-            {"type": "http.response.start", "status": reply.status, "headers": [_JSON, length, *headers, *closing]}
-        )
-        await send({"type": "http.response.body", "body": b"" if empty else reply.body})
+    async def _send(
+        self, scope: Scope, send: Send, reply: Reply, started: float, route: str, name: bytes | None = None
+    ) -> None:
+        self.metrics.answered(route, reply.status, time.perf_counter() - started, reply.predictions)
+        closing = (_CLOSE,) if self.draining.begun and _CLOSE not in reply.headers else ()
+        headers = [
+            (b"content-type", reply.content_type), (b"content-length", b"%d" % len(reply.body)),
+            (_REQUEST_ID, name or self.request_id(scope["headers"])), *reply.headers, *closing,
+        ]  # fmt: skip
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
 
 
-def fault_reply(error: Exception, *, debug: bool) -> Reply:
-    """500 with an id; the log has the same id with the reason."""
-    fault = uuid.uuid4().hex[:12]
-    text = " ".join(str(error).split())
-    print(f"model-server: error: request {fault} failed: {type(error).__name__}: {text}", file=sys.stderr, flush=True)
-    if debug:
-        traceback.print_exception(error)
-    return Reply(
-        500, msgspec.json.encode({"error": "the server failed on this request; its log has the reason", "id": fault})
-    )
+def method_refusal(method: str, path: str, allowed: str) -> Refusal | None:
+    if method in allowed.split(", "):
+        return None
+    return Refusal(405, f"{path} takes {allowed}, not {method}", headers=((b"allow", allowed.encode()),))
 
 
-def check_headers(headers: list[tuple[bytes, bytes]], max_body: int) -> None:
-    """Raises Refusal: 413 for a body announced as too large, 415 for one that is not plain JSON."""
+def chosen_protocol(post: Post, headers: Headers, max_body: int) -> BodyProtocol:
+    """By the content type. Raises Refusal: 413 for a body announced as too large, 415 for one that is not plain."""
+    found = post.json
     for name, value in headers:
+        if name not in _LOOKED_AT:
+            continue
         if name == b"content-length":
             if value.isdigit() and int(value) > max_body:
                 raise too_large(max_body)
         elif name == b"content-type":
-            _check_content_type(value)
-        elif name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
-            raise Refusal(415, f"the body has the content encoding {value.decode('latin-1')}; send it as it is")
-        elif name == b"inference-header-content-length":
+            if value != b"application/json":
+                found = _by_content_type(post, value)
+        elif name == b"content-encoding":
+            if value.strip().lower() not in {b"", b"identity"}:
+                raise Refusal(415, f"the body has the content encoding {value.decode('latin-1')}; send it as it is")
+        else:
             raise Refusal(415, "binary tensor data is not supported; send tensors as JSON (binary_data=False)")
+    return found
 
 
-def _check_content_type(value: bytes) -> None:
-    if value == b"application/json":
-        return
+def _by_content_type(post: Post, value: bytes) -> BodyProtocol:
     kind, _, parameters = value.decode("latin-1").lower().partition(";")
     kind = kind.strip()
-    if kind and kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise Refusal(415, f"the body is {kind}; send JSON with the header 'Content-Type: application/json'")
     for parameter in parameters.split(";"):
         name, _, charset = parameter.partition("=")
         if name.strip() == "charset" and charset.strip().strip('"') not in {"utf-8", "utf8", "us-ascii"}:
-            raise Refusal(415, f"the body is in {charset.strip()}; send JSON in UTF-8")
+            raise Refusal(415, f"the body is in {charset.strip()}; send it in UTF-8")
+    if kind == "text/csv" and post.csv is not None:
+        return post.csv
+    if kind and kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        others = " or CSV as 'text/csv'" if post.csv is not None else ""
+        raise Refusal(415, f"the body is {kind}; send JSON with the header 'Content-Type: application/json'{others}")
+    return post.json
 
 
 async def _body(receive: Receive, max_body: int) -> bytes | None:
@@ -189,7 +205,7 @@ async def _body(receive: Receive, max_body: int) -> bytes | None:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        part = message.get("body", b"")
+        part: bytes = message.get("body", b"")
         size += len(part)
         if size > max_body:
             raise too_large(max_body)
@@ -199,8 +215,5 @@ async def _body(receive: Receive, max_body: int) -> bytes | None:
 
 
 def too_large(max_body: int) -> Refusal:
-    return Refusal(413, f"the body is larger than {max_body} bytes; send fewer rows at a time")
-
-
-def _method_refusal(scope: Scope, allowed: str) -> Refusal:
-    return Refusal(405, f"{scope['path']} takes {allowed}, not {scope['method']}")
+    """The rest of the body is not read, so the connection can't go on."""
+    return Refusal(413, f"the body is larger than {max_body} bytes; send fewer rows at a time", headers=(_CLOSE,))

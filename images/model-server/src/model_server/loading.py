@@ -1,18 +1,25 @@
-"""A checked model directory to an engine that may answer: versions, import, golden rows, in this order."""
+"""A checked model directory to an engine that may answer: the fastest one that proves itself on the golden rows.
+
+ONNX Runtime    where training proved model.onnx equal; the estimator is then not even loaded
+scikit-learn    the estimator itself; what it answers to the golden rows decides whether anything is served
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
 from model_server.checked_files import CheckedModel, check_versions
-from model_server.engine import EstimatorEngine, RefusedInputError
+from model_server.engine import Engine, RefusedInputError
 from taskkit.errors import TaskError
 from taskkit.estimator_io import first_difference
-from taskkit.model_directory import CODE, GOLDEN
+from taskkit.model_directory import CODE, GOLDEN, ONNX
 from taskkit.model_signature import GoldenRows
-from taskkit.pickles import load
+
+AUTO, ONNX_ONLY, ESTIMATOR = "auto", "onnx", "sklearn"
+ENGINES = (AUTO, ONNX_ONLY, ESTIMATOR)
 
 
 @dataclass(frozen=True)
@@ -20,42 +27,87 @@ class LoadedModel:
     """A checked model with its engine. ``golden`` is None where golden rows were not made."""
 
     checked: CheckedModel
-    engine: EstimatorEngine
+    engine: Engine
     golden: GoldenRows | None
     replayed: int
     """Golden rows that gave the same answers here."""
     warnings: tuple[str, ...]
 
 
-def load_model(checked: CheckedModel, *, golden_check: str) -> LoadedModel:
+def load_model(
+    checked: CheckedModel, *, golden_check: str, engine: str = AUTO, prepare_imports: Callable[[], None] | None = None
+) -> LoadedModel:
     """Raises TaskError, also where golden rows give other answers and ``golden_check`` is ``fail``.
 
-    What code/ and wheels/ hold must be importable already.
+    ``prepare_imports`` makes what code/ and wheels/ hold importable; called only where the estimator is loaded.
     """
+    golden, summary = _golden_rows(checked), checked.manifest.golden
+    about_golden = ""
+    if golden is None:
+        about_golden = f"no golden rows: {summary.reason or 'none were made'}"
+    elif not summary.replays:
+        about_golden = f"golden rows are not replayed: {summary.reason}"
+    said = (about_golden,) if about_golden else ()
+    if engine != ESTIMATOR:
+        converted, reason = _converted_engine(checked, golden)
+        if converted is not None:
+            return LoadedModel(checked, converted, golden, len(golden.rows) if golden else 0, said)
+        if engine == ONNX_ONLY:
+            raise TaskError(f"the model can't be served by ONNX Runtime: {reason}",
+                            "set ENGINE=auto, or train with onnx: require")  # fmt: skip
+        if checked.manifest.onnx.status == "proved":
+            said = (f"served by scikit-learn, since {reason}", *said)
+    if prepare_imports is not None:
+        prepare_imports()
+    loaded = _estimator_engine(checked)
+    if golden is None or not summary.replays:
+        return LoadedModel(checked, loaded, golden, 0, said)
+    difference = replay(loaded, golden)
+    if not difference:
+        return LoadedModel(checked, loaded, golden, len(golden.rows), said)
+    problem = f"the model answers differently than in training: {difference}"
+    if golden_check == "fail":
+        raise TaskError(problem, "serve with the packages it was trained with; if its answers move with the clock, "
+                                 "set GOLDEN_CHECK=warn")  # fmt: skip
+    return LoadedModel(checked, loaded, golden, 0, (*said, f"{problem} (GOLDEN_CHECK=warn)"))
+
+
+def _converted_engine(checked: CheckedModel, golden: GoldenRows | None) -> tuple[Engine | None, str]:
+    """model.onnx as an engine, or None and why not. Answers to golden rows decide, together and each alone."""
+    manifest = checked.manifest
+    if manifest.onnx.status != "proved" or ONNX not in manifest.files or manifest.signature is None:
+        return None, manifest.onnx.reason or "there is no model.onnx that training proved equal"
+    if golden is not None and not manifest.golden.replays:
+        return None, f"the model does not answer the same twice: {manifest.golden.reason}"
+    try:
+        from model_server.onnx_engine import OnnxEngine
+
+        engine = OnnxEngine(checked.directory / ONNX, manifest.signature)
+    except Exception as error:  # noqa: BLE001  ONNX Runtime raises what it likes; scikit-learn is still there
+        return None, f"model.onnx can't be loaded ({type(error).__name__}: {' '.join(str(error).split())})"
+    if golden is None:
+        return engine, ""
+    tolerance = max(golden.relative_tolerance, manifest.onnx.relative_tolerance or 0.0)
+    tolerant = msgspec.structs.replace(golden, relative_tolerance=tolerance)
+    difference = replay(engine, tolerant) or replay_one_by_one(engine, tolerant)
+    return (None, f"model.onnx answers differently: {difference}") if difference else (engine, "")
+
+
+def _estimator_engine(checked: CheckedModel) -> Engine:
+    """Raises TaskError."""
     check_versions(checked.manifest)
+    from model_server.estimator_engine import EstimatorEngine
+    from taskkit.pickles import load
+
     path = checked.directory / checked.manifest.estimator.file
     estimator = load(path, checked.manifest, checked.directory / CODE)
     if not hasattr(estimator, "predict"):
         raise TaskError(f"{checked.manifest.estimator.class_name} has no predict",
                         "save an estimator that predicts, for example a whole Pipeline")  # fmt: skip
-    engine = EstimatorEngine(estimator, checked.manifest.signature)
-    golden = _golden_rows(checked)
-    summary = checked.manifest.golden
-    if golden is None:
-        return LoadedModel(checked, engine, None, 0, (f"no golden rows: {summary.reason or 'none were made'}",))
-    if not summary.replays:
-        return LoadedModel(checked, engine, golden, 0, (f"golden rows are not replayed: {summary.reason}",))
-    difference = replay(engine, golden)
-    if not difference:
-        return LoadedModel(checked, engine, golden, len(golden.rows), ())
-    problem = f"the model answers differently than in training: {difference}"
-    if golden_check == "fail":
-        raise TaskError(problem, "serve with the packages it was trained with; if its answers move with the clock, "
-                                 "set GOLDEN_CHECK=warn")  # fmt: skip
-    return LoadedModel(checked, engine, golden, 0, (f"{problem} (GOLDEN_CHECK=warn)",))
+    return EstimatorEngine(estimator, checked.manifest.signature)
 
 
-def replay(engine: EstimatorEngine, golden: GoldenRows) -> str:
+def replay(engine: Engine, golden: GoldenRows) -> str:
     """Where the answers to the golden rows differ: a sentence, empty if nowhere."""
     try:
         answers = engine.answer(golden.rows, probabilities=golden.probabilities is not None)
@@ -66,6 +118,18 @@ def replay(engine: EstimatorEngine, golden: GoldenRows) -> str:
     if golden.probabilities is not None and answers.probabilities is None:
         return "it gives no probabilities"
     return first_difference(golden, answers.predictions or [], answers.probabilities)
+
+
+def replay_one_by_one(engine: Engine, golden: GoldenRows) -> str:
+    """The same with each row alone."""
+    for at, row in enumerate(golden.rows):
+        one = msgspec.structs.replace(
+            golden, rows=(row,), predictions=golden.predictions[at : at + 1],
+            probabilities=golden.probabilities[at : at + 1] if golden.probabilities is not None else None,
+        )  # fmt: skip
+        if difference := replay(engine, one):
+            return difference.replace("row 0", f"row {at} alone", 1)
+    return ""
 
 
 def _golden_rows(checked: CheckedModel) -> GoldenRows | None:

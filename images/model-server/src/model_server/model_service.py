@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
+from model_server.answering import Answering, Pace
 from model_server.checked_files import check_files
-from model_server.front import AsgiApplication, BodyHandler, Deferred, Draining, Front, Probe
-from model_server.import_paths import add_project_paths
+from model_server.engine import Answers
+from model_server.exchange import Asked
+from model_server.front import AsgiApplication, Deferred, Draining, Front, Get, Post
 from model_server.loading import LoadedModel, load_model
+from model_server.measured_pace import measured_pace
+from model_server.metrics import MEDIA_TYPE, Metrics, process_gauges, ready_gauges
 from model_server.refusals import Refusal, Reply
 from model_server.row_protocol import RowProtocol
 from model_server.scratch import Scratch
 from model_server.serving import bound_socket, end_at_once, serve, url_of
 from model_server.settings import Settings
+from model_server.tensor_metadata import ModelMetadata, metadata_of
 from model_server.tensor_protocol import TensorProtocol
 from model_server.warning_lines import warn, warn_unless_given, warning_line
 from taskkit.errors import EXIT_DONE
@@ -29,11 +35,17 @@ def serve_model(settings: Settings, scratch: Scratch, *, threads: int) -> None:
     listener = bound_socket(settings.host, settings.port)
     with listener:
         checked = check_files(settings.model_dir.resolve(), settings.model_digest)
-        add_project_paths(checked.directory, scratch)
-        loaded = load_model(checked, golden_check=settings.golden_check)
+
+        def prepare_imports() -> None:
+            from model_server.import_paths import add_project_paths
+
+            add_project_paths(checked.directory, scratch)
+
+        loaded = load_model(checked, golden_check=settings.golden_check, engine=settings.engine,
+                            prepare_imports=prepare_imports)  # fmt: skip
         draining = Draining()
         executor = ThreadPoolExecutor(threads, thread_name_prefix="predict")
-        front = model_application(loaded, settings, draining, executor)
+        front = model_application(loaded, settings, draining, executor, threads=threads, pace=measured_pace(loaded))
 
         def ready() -> None:
             warn_unless_given(settings.model_digest)
@@ -47,66 +59,91 @@ def serve_model(settings: Settings, scratch: Scratch, *, threads: int) -> None:
         serve(front, listener, draining=draining, drain_delay=settings.drain_delay,
               drain_timeout=settings.drain_timeout, when_ready=ready)  # fmt: skip
         executor.shutdown(wait=False, cancel_futures=True)
-        if front.predicting:
-            warn(f"{front.predicting} predictions did not end within {settings.drain_timeout:g} s, ended without them")
+        if predicting := front.answering.predicting:
+            warn(f"{predicting} predictions did not end within {settings.drain_timeout:g} s, ended without them")
             scratch.remove()
             end_at_once(EXIT_DONE)
 
 
 def model_application(
-    loaded: LoadedModel, settings: Settings, draining: Draining, executor: ThreadPoolExecutor
-) -> Front:
+    loaded: LoadedModel, settings: Settings, draining: Draining, executor: ThreadPoolExecutor, *,
+    threads: int = 1, pace: Pace | None = None, loading_since: float | None = None,
+) -> Front:  # fmt: skip
     """The whole ASGI application of a model."""
     name, signature = settings.model_name, loaded.checked.manifest.signature
-    tensors = TensorProtocol(name, loaded)
-    infer = f"/v2/models/{name}/infer"
-    posts: dict[str, BodyHandler] = {
-        "/predict": RowProtocol(signature, loaded.engine).reply
-        if signature is not None
-        else _no_signature(loaded, infer),
-        infer: tensors.reply,
-        **{f"/v2/models/{name}/versions/{version}/infer": tensors.reply for version in tensors.metadata.known_versions},
-    }
+    metadata = metadata_of(name, loaded)
+    answering = Answering(
+        loaded.engine, pace or Pace(), executor, threads=threads, most_waiting=settings.max_waiting,
+        time_limit=settings.time_limit, debug=settings.debug,
+    )  # fmt: skip
+    posts = _posts(loaded, metadata)
+    gets = _probes(loaded, name, draining, metadata)
+    metrics = Metrics(
+        sorted({post.name for post in posts.values()} | {get.name for get in gets.values()} | {"metrics"}),
+        signature.outputs.labels if signature is not None else None,
+        {"model": name, "version": metadata.version, "digest": loaded.checked.digest, "engine": loaded.engine.name},
+        {"golden_rows_replayed": loaded.replayed, "golden_check_passed": float(loaded.replayed > 0), "workers": 1,
+         **ready_gauges(loading_since if loading_since is not None else time.monotonic())},
+    )  # fmt: skip
+
+    def measured() -> Reply:
+        now = {"ready": float(not draining.begun), "waiting_requests": float(answering.waiting), **process_gauges()}
+        return Reply(200, metrics.text(now), MEDIA_TYPE)
+
+    gets["/metrics"] = Get("metrics", measured)
 
     def make() -> AsgiApplication:
         from model_server.application import framework_application  # importing FastAPI takes a quarter of the start
 
-        return framework_application(loaded, tensors.metadata)
+        return framework_application(loaded, metadata)
 
-    return Front(
-        posts, _probes(loaded, name, draining, tensors), Deferred(make),
-        executor=executor, max_body=settings.max_body, draining=draining, debug=settings.debug,
-    )  # fmt: skip
+    return Front(posts, gets, Deferred(make), answering=answering, metrics=metrics, max_body=settings.max_body,
+                 draining=draining)  # fmt: skip
 
 
-def _no_signature(loaded: LoadedModel, infer: str) -> BodyHandler:
-    reason = loaded.checked.manifest.signature_reason or "nothing was observed in training"
-    refusal = Refusal(501, f"the columns of this model are not known ({reason}); {NO_SIGNATURE.format(infer=infer)}")
+def _posts(loaded: LoadedModel, metadata: ModelMetadata) -> dict[str, Post]:
+    signature, model = loaded.checked.manifest.signature, f"/v2/models/{metadata.name}"
+    infer = Post("infer", TensorProtocol(metadata, signature))
+    rows = RowProtocol(signature) if signature is not None else _NoSignature(loaded, f"{model}/infer")
+    return {
+        "/predict": Post("predict", rows),
+        f"{model}/infer": infer,
+        **{f"{model}/versions/{version}/infer": infer for version in metadata.known_versions},
+    }
 
-    def refuse(body: bytes) -> Reply:  # noqa: ARG001  whatever is asked
-        return refusal.reply()
 
-    return refuse
+class _NoSignature:
+    """Refuses rows of a model whose columns are not known."""
+
+    def __init__(self, loaded: LoadedModel, infer: str) -> None:
+        reason = loaded.checked.manifest.signature_reason or "nothing was observed in training"
+        self._error = f"the columns of this model are not known ({reason}); {NO_SIGNATURE.format(infer=infer)}"
+
+    def read(self, body: bytes) -> Asked:  # noqa: ARG002  whatever is asked
+        raise Refusal(501, self._error)
+
+    def write(self, asked: Asked, answers: Answers) -> Reply:  # noqa: ARG002
+        raise Refusal(501, self._error)
 
 
-def _probes(loaded: LoadedModel, name: str, draining: Draining, tensors: TensorProtocol) -> dict[str, Probe]:
+def _probes(loaded: LoadedModel, name: str, draining: Draining, metadata: ModelMetadata) -> dict[str, Get]:
     """Health of process and model. A model that is not ready is never served, so only draining says no."""
-    known = {"model": name, "version": tensors.metadata.version, "model_digest": loaded.checked.digest,
+    known = {"model": name, "version": metadata.version, "model_digest": loaded.checked.digest,
              "golden_rows_replayed": loaded.replayed, "engine": loaded.engine.name}  # fmt: skip
 
-    def either(ready: object, not_ready: object) -> Probe:
+    def either(ready: object, not_ready: object) -> Get:
         yes, no = Reply(200, msgspec.json.encode(ready)), Reply(503, msgspec.json.encode(not_ready))
-        return lambda: no if draining.begun else yes
+        return Get("health", lambda: no if draining.begun else yes)
 
     live, live_v2 = Reply(200, b'{"status":"live"}'), Reply(200, b'{"live":true}')
     status = either({"status": "ready", **known}, {"status": "draining", **known})
     model_ready = either({"name": name, "ready": True}, {"name": name, "ready": False})
     return {
-        "/livez": lambda: live,
+        "/livez": Get("health", lambda: live),
         "/readyz": either({"status": "ready"}, {"status": "draining"}),
         "/health": status,
-        "/v2/health/live": lambda: live_v2,
+        "/v2/health/live": Get("health", lambda: live_v2),
         "/v2/health/ready": either({"ready": True}, {"ready": False}),
         f"/v2/models/{name}/ready": model_ready,
-        **{f"/v2/models/{name}/versions/{version}/ready": model_ready for version in tensors.metadata.known_versions},
+        **{f"/v2/models/{name}/versions/{version}/ready": model_ready for version in metadata.known_versions},
     }

@@ -13,10 +13,14 @@ _LARGEST_INTEGER = 2**63
 
 
 class Reply(NamedTuple):
-    """Status and JSON body of an answer."""
+    """Status, body and headers of an answer."""
 
     status: int
     body: bytes
+    content_type: bytes = b"application/json"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    predictions: list[Any] | None = None
+    """What was predicted, for the metrics."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -32,17 +36,21 @@ class Problem(msgspec.Struct, frozen=True):
 class Refusal(Exception):  # noqa: N818  it is an answer, not a fault
     """A request that is refused with a status, one sentence and, where values are wrong, a problem for each."""
 
-    def __init__(self, status: int, error: str, problems: tuple[Problem, ...] = ()) -> None:
+    def __init__(
+        self, status: int, error: str, problems: tuple[Problem, ...] = (), *,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:  # fmt: skip
         super().__init__(error)
         self.status = status
         self.error = error
         self.problems = problems
+        self.headers = headers
 
     def reply(self) -> Reply:
         document: dict[str, Any] = {"error": self.error}
         if self.problems:
             document["problems"] = self.problems
-        return Reply(self.status, msgspec.json.encode(document))
+        return Reply(self.status, msgspec.json.encode(document), headers=self.headers)
 
 
 class Problems:

@@ -14,10 +14,11 @@ from typing import Any
 
 import msgspec
 
-from model_server.engine import Engine, RefusedInputError
+from model_server.engine import Answers
+from model_server.exchange import Asked
 from model_server.refusals import Problems, Refusal, Reply, decoded
-from model_server.refused_rows import refusal_of
 from model_server.row_reading import RowReader
+from model_server.typed_rows import typed_rows
 from taskkit.estimator_io import Row
 from taskkit.model_signature import Signature
 
@@ -25,27 +26,29 @@ ENVELOPES = ("rows", "instances")
 
 
 class RowProtocol:
-    """Prepared once; ``reply`` is a plain function of bytes and may run in any thread."""
-
-    def __init__(self, signature: Signature, engine: Engine) -> None:
+    def __init__(self, signature: Signature) -> None:
         self._reader = RowReader(signature)
-        self._engine = engine
-        self._labels = list(signature.outputs.labels) if signature.outputs.labels is not None else None
+        self._typed = typed_rows(signature)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
         self._encode = msgspec.json.Encoder().encode
+        labels = signature.outputs.labels
+        self._end = b'"labels":' + msgspec.json.encode(list(labels) if labels is not None else None) + b"}"
 
-    def reply(self, body: bytes) -> Reply:
+    def read(self, body: bytes) -> Asked:
         """Raises Refusal."""
-        rows = self.rows(decoded(body, self._decoder))
-        try:
-            predictions, probabilities = self._engine.answer(rows)
-        except RefusedInputError as refused:
-            raise refusal_of(rows, refused, self._engine.answer) from refused
-        answer: dict[str, Any] = {"predictions": predictions}
-        if probabilities is not None:
-            answer["probabilities"] = probabilities
-            answer["labels"] = self._labels
-        return Reply(200, self._encode(answer))
+        rows = self._typed.read(body) if self._typed is not None else None
+        if rows is None:
+            rows = self.rows(decoded(body, self._decoder))
+        return Asked(rows, predictions=True, probabilities=True)
+
+    def write(self, asked: Asked, answers: Answers) -> Reply:  # noqa: ARG002
+        predictions, probabilities = answers
+        start = b'{"predictions":' + self._encode(predictions)
+        if probabilities is None:
+            return Reply(200, start + b"}", predictions=predictions)
+        return Reply(
+            200, b'%b,"probabilities":%b,%b' % (start, self._encode(probabilities), self._end), predictions=predictions
+        )
 
     def rows(self, document: Any) -> list[Row]:
         """Rows in column order from a decoded body. Raises Refusal that lists every problem."""

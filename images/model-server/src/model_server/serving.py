@@ -7,7 +7,9 @@ A second signal ends the process at once.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -19,12 +21,13 @@ from typing import Any, Literal, NoReturn
 
 import uvicorn
 
-from model_server.front import Draining
+from model_server.front import Draining, Front
+from model_server.lean_protocol import KEEP_ALIVE, LeanProtocol
 from taskkit.errors import TaskError
 
 BACKLOG = 2048
-KEEP_ALIVE = 75
-"""Seconds; longer than load balancers keep idle connections (often 60), so that they never use one we just closed."""
+TICKS_A_SECOND = 10
+"""How often uvicorn calls ``on_tick``."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -65,6 +68,20 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.should_exit:
             self._when_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_A_SECOND == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, LeanProtocol):
+                    connection.sweep(now)
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if isinstance(self.config.loaded_app, Front):  # whoever still waits after the drain timeout
+            self.config.loaded_app.answering.abandon()
+            await asyncio.sleep(0.01)  # lets the answers go out
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -121,10 +138,13 @@ def serve(
     ``lifespan`` is ``auto`` for applications of others; ours has none and does not ask who its client is.
     """
     config = uvicorn.Config(
-        application, loop="uvloop", http="httptools", lifespan=lifespan, proxy_headers=lifespan == "auto",
+        application, loop="uvloop", http=LeanProtocol if isinstance(application, Front) else "httptools",
+        lifespan=lifespan, proxy_headers=lifespan == "auto",
         access_log=False, log_config=None, server_header=False, backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=max(1, round(drain_timeout)),
+        timeout_keep_alive=round(KEEP_ALIVE), timeout_graceful_shutdown=max(1, round(drain_timeout)),
     )  # fmt: skip
+    if isinstance(application, Front):  # what did not end in time is told in our own words
+        logging.getLogger("uvicorn.error").addFilter(lambda record: not str(record.msg).startswith("Cancel "))
     server = _Server(config, draining, drain_delay, when_ready)
     try:
         server.run([listener])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from model_server import __version__
+from model_server.loading import ENGINES
 from taskkit.errors import UsageError
 
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
@@ -34,6 +35,12 @@ class Settings:
     """Predictions at the same time; None: one per usable processor."""
     max_body: int
     """Bytes."""
+    max_waiting: int
+    """Requests that may wait for a prediction; further ones are refused with a 503."""
+    time_limit: float
+    """Seconds after which a request that is answered in a thread is given up with a 504."""
+    engine: str
+    """``auto``, ``onnx`` or ``sklearn``."""
     drain_delay: float
     """Seconds in which requests are still accepted after SIGTERM, while /readyz already says no."""
     drain_timeout: float
@@ -60,6 +67,9 @@ OPTIONS = (
     _Option("golden-check", ("GOLDEN_CHECK",), "fail", "fail: not ready unless golden rows replay; warn: only say so"),
     _Option("threads", ("THREADS",), "", "predictions at the same time; one per processor if not given"),
     _Option("max-body", ("MAX_BODY",), "16", "largest request body in MiB"),
+    _Option("max-waiting", ("MAX_WAITING",), "1000", "requests that may wait; further ones are refused (503)"),
+    _Option("time-limit", ("TIME_LIMIT",), "60", "seconds after which a prediction is given up (504)"),
+    _Option("engine", ("ENGINE",), "auto", "onnx: only ONNX Runtime; sklearn: only scikit-learn; auto: what is faster"),
     _Option("drain-delay", ("DRAIN_DELAY",), "0", "seconds after SIGTERM in which requests are still accepted"),
     _Option("drain-timeout", ("DRAIN_TIMEOUT",), "25", "seconds for requests in flight to end"),
 )  # fmt: skip
@@ -99,6 +109,9 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] = os.environ) 
         golden_check=_one_of("golden-check", values["golden-check"], ("fail", "warn")),
         threads=int(_number("threads", values["threads"], 1, 1024, whole=True)) if values["threads"] else None,
         max_body=int(_number("max-body", values["max-body"], 0.001, 4096) * MEBIBYTE),
+        max_waiting=int(_number("max-waiting", values["max-waiting"], 1, 1_000_000, whole=True)),
+        time_limit=_number("time-limit", values["time-limit"], 0.01, 86400),
+        engine=_one_of("engine", values["engine"], ENGINES),
         drain_delay=_number("drain-delay", values["drain-delay"], 0, 3600),
         drain_timeout=_number("drain-timeout", values["drain-timeout"], 0, 3600),
         explain=given["explain"],

@@ -15,12 +15,12 @@ from typing import Any
 
 import msgspec
 
-from model_server.engine import RefusedInputError
-from model_server.loading import LoadedModel
+from model_server.engine import Answers
+from model_server.exchange import Asked
+from model_server.plain_columns import PlainColumn
 from model_server.refusals import Problems, Refusal, Reply, decoded
-from model_server.refused_rows import refusal_of
 from model_server.row_reading import ColumnReader, Misfit, RowReader, value_reader
-from model_server.tensor_metadata import DATATYPES, FITTING, PREDICT, PREDICT_PROBA, Tensor, metadata_of
+from model_server.tensor_metadata import DATATYPES, FITTING, PREDICT, PREDICT_PROBA, ModelMetadata, Tensor
 from taskkit.estimator_io import Row
 from taskkit.model_signature import Signature
 
@@ -49,55 +49,36 @@ class InferRequest(msgspec.Struct):
 
 
 class TensorProtocol:
-    """Prepared once; ``reply`` is a plain function of bytes and may run in any thread."""
-
-    def __init__(self, name: str, loaded: LoadedModel) -> None:
-        self.metadata = metadata_of(name, loaded)
-        self._engine = loaded.engine
-        signature = loaded.checked.manifest.signature
+    def __init__(self, metadata: ModelMetadata, signature: Signature | None) -> None:
         self._columns = ColumnTensors(signature) if signature is not None else None
-        self._outputs = {tensor.name: tensor for tensor in self.metadata.outputs}
+        self._outputs = {tensor.name: tensor for tensor in metadata.outputs}
+        self._everything = tuple(self._outputs)
         self._decoder = msgspec.json.Decoder(InferRequest)
         self._encode = msgspec.json.Encoder().encode
+        model = {"model_name": metadata.name, "model_version": metadata.version}
+        self._start = msgspec.json.encode(model).removesuffix(b"}") + b","
 
-    def reply(self, body: bytes) -> Reply:
+    def read(self, body: bytes) -> Asked:
         """Raises Refusal."""
         request: InferRequest = decoded(body, self._decoder)
         wanted = self._wanted(request.outputs)
-        found = self._answers(request.inputs, wanted)
-        answer: dict[str, Any] = {"model_name": self.metadata.name, "model_version": self.metadata.version}
-        if request.id is not None:
-            answer["id"] = request.id
-        answer["outputs"] = [response_tensor(self._outputs[name], found[name]) for name in wanted]
-        return Reply(200, self._encode(answer))
+        rows = self._columns.rows(request.inputs) if self._columns is not None else plain_array(request.inputs)
+        return Asked(rows, PREDICT in wanted, PREDICT_PROBA in wanted, (request.id, wanted))
 
-    def _wanted(self, outputs: list[RequestedOutput] | None) -> list[str]:
+    def write(self, asked: Asked, answers: Answers) -> Reply:
+        request_id, wanted = asked.context
+        found = {PREDICT: answers.predictions, PREDICT_PROBA: answers.probabilities}
+        outputs = self._encode([response_tensor(self._outputs[name], found[name]) for name in wanted])
+        named = b"" if request_id is None else b'"id":' + self._encode(request_id) + b","
+        return Reply(200, self._start + named + b'"outputs":' + outputs + b"}", predictions=answers.predictions)
+
+    def _wanted(self, outputs: list[RequestedOutput] | None) -> Sequence[str]:
         if not outputs:
-            return list(self._outputs)
+            return self._everything
         for output in outputs:
             if output.name not in self._outputs:
                 raise Refusal(422, f"there is no output '{output.name}'; the model gives {', '.join(self._outputs)}")
         return list(dict.fromkeys(output.name for output in outputs))
-
-    def _answers(self, inputs: Sequence[RequestTensor], wanted: Sequence[str]) -> dict[str, list[Any] | None]:
-        which = {"predictions": PREDICT in wanted, "probabilities": PREDICT_PROBA in wanted}
-        rows: Sequence[Any]
-        if self._columns is not None:
-            rows = self._columns.rows(inputs)
-
-            def ask(some: Sequence[Any]) -> Any:
-                return self._engine.answer(some, **which)
-        else:
-            rows = plain_array(inputs)
-
-            def ask(some: Sequence[Any]) -> Any:
-                return self._engine.answer_input(_stacked(some), len(some), **which)
-
-        try:
-            predictions, probabilities = ask(rows)
-        except RefusedInputError as refused:
-            raise refusal_of(rows, refused, ask) from refused
-        return {PREDICT: predictions, PREDICT_PROBA: probabilities}
 
 
 class ColumnTensors:
@@ -105,7 +86,7 @@ class ColumnTensors:
 
     def __init__(self, signature: Signature) -> None:
         self._reader = RowReader(signature)
-        self._columns = {column.name: (reader, column.kind) for column, reader in
+        self._columns = {column.name: (reader, column.kind, PlainColumn(column)) for column, reader in
                          zip(signature.columns, self._reader.columns, strict=True)}  # fmt: skip
 
     def rows(self, inputs: Sequence[RequestTensor]) -> list[Row]:
@@ -148,7 +129,7 @@ class ColumnTensors:
         for name in given:
             if name not in self._columns:
                 problems.add(None, name, "is not a column of the model", None, ", ".join(self._columns))
-        for name, (reader, _) in self._columns.items():
+        for name, (reader, _, _) in self._columns.items():
             if name not in given:
                 problems.add(None, name, "is missing", None, reader.allowed)
         for tensor in inputs:
@@ -164,8 +145,10 @@ class ColumnTensors:
 
     def _checked(self, name: str, tensor: RequestTensor, values: list[Any], problems: Problems) -> list[Any]:
         """Values of one column, each fitting the tensor's datatype and the column."""
-        reader, kind = self._columns[name]
+        reader, kind, plain = self._columns[name]
         own_kind, own_dtype = kind_of(tensor)
+        if (at_once := plain.values(values, own_kind, own_dtype)) is not None:
+            return at_once
         if own_kind not in FITTING[kind]:
             problems.add(None, name, f"has the datatype {tensor.datatype}", tensor.datatype, reader.allowed)
             return []
@@ -195,7 +178,7 @@ def tensor_values(tensor: RequestTensor) -> list[Any]:
         raise Refusal(422, f"tensor '{tensor.name}' has shape {tensor.shape}; sizes are 0 or more")
     if tensor.parameters and "binary_data_size" in tensor.parameters:
         raise Refusal(415, "binary tensor data is not supported; send tensors as JSON (binary_data=False)")
-    nested = any(isinstance(part, list) for part in tensor.data)
+    nested = list in set(map(type, tensor.data))
     values = _flattened(tensor, tensor.data, tensor.shape) if nested else tensor.data
     if len(values) != math.prod(tensor.shape):
         raise Refusal(422, f"tensor '{tensor.name}' has {len(values)} values, but its shape {tensor.shape} means "
@@ -248,12 +231,6 @@ def plain_array(inputs: Sequence[RequestTensor]) -> Any:
     if not found:
         raise Refusal(422, "there are no rows; send at least one")
     return np.asarray(found, dtype="object" if kind == "string" else dtype).reshape(tensor.shape)
-
-
-def _stacked(rows: Sequence[Any]) -> Any:
-    import numpy as np
-
-    return np.asarray(rows)
 
 
 def response_tensor(tensor: Tensor, values: list[Any] | None) -> dict[str, Any]:
