@@ -24,12 +24,12 @@ def verdict(graph: Graph, state: State) -> tuple[Status, str, str]:
     invalid = [outcome for outcome in outcomes if outcome.reason == Reason.PIPELINE_INVALID]
     late = [outcome for outcome in skipped if outcome.reason in _TIMEOUTS]
     message = _summary(outcomes, failed, ignored)
-    broken = [outcome for outcome in outcomes if outcome.reason == Reason.MATRIX_INVALID and outcome.message]
+    broken = [outcome for outcome in outcomes if outcome.ends_run]
     stuck = [outcome for outcome in outcomes if outcome.reason == Reason.PIPELINE_TIMEOUT]
     if state.cancelled:
         return Status.FAILED, Reason.PIPELINE_CANCELLED, f"the run was cancelled; {message}"
     if broken:
-        return Status.FAILED, Reason.MATRIX_INVALID, f"{broken[0].name}: {broken[0].message}"
+        return Status.FAILED, broken[0].reason, f"{broken[0].name}: {broken[0].message}"
     if state.pipeline_over or state.tasks_over or stuck:
         return Status.FAILED, Reason.PIPELINE_TIMEOUT, f"the run did not finish in time; {message}"
     if invalid:

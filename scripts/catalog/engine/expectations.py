@@ -10,6 +10,7 @@ The local engine and the harness for real clusters read the same ones; the run s
 ``test/expect-exit-code`` the exit code of the failed step: ``"3"``; for a certain task ``"gate=10"``, several by commas
 ``test/expect-message``  regular expressions, one a line, each of which must be found in what the steps printed or in a
                          task's message; alternatives are written with ``|``
+``test/expect-no-message`` the same, none of which may be found
 ``test/expect-results``  YAML, ``name: regular expression``; the whole value must match, arrays and objects as JSON. The
                          results are the run's; ``task.name`` is the result ``name`` of the task ``task``.
 ``test/expect-skipped``  names of the tasks that must have been skipped, by commas, and no other may be
@@ -60,6 +61,7 @@ _KNOWN = {
     "expect-reason",
     "expect-exit-code",
     "expect-message",
+    "expect-no-message",
     "expect-results",
     "expect-skipped",
     "expect-files",
@@ -81,6 +83,7 @@ class Expectations:
     reason: str = ""
     exit_codes: Mapping[str, int] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
+    no_messages: tuple[str, ...] = ()
     results: Mapping[str, str] = field(default_factory=dict)
     skipped: frozenset[str] | None = None
     files: tuple[str, ...] = ()
@@ -104,6 +107,7 @@ def read(annotations: Mapping[str, str]) -> Expectations:
         reason=given.get("expect-reason", ""),
         exit_codes=_exit_codes(given.get("expect-exit-code", "")),
         messages=tuple(_pattern("expect-message", line) for line in _lines(given.get("expect-message", ""))),
+        no_messages=tuple(_pattern("expect-no-message", line) for line in _lines(given.get("expect-no-message", ""))),
         results=_results(given.get("expect-results", "")),
         skipped=None if skipped is None else frozenset(_items(skipped)),
         files=tuple(_lines(given.get("expect-files", ""))),
@@ -219,6 +223,9 @@ def _messages(expected: Expectations, outcome: RunOutcome, log: str) -> Iterator
     for pattern in expected.messages:
         if not re.search(pattern, text, re.MULTILINE):
             yield f"nothing that was printed matches {pattern!r}"
+    for pattern in expected.no_messages:
+        if found := re.search(pattern, text, re.MULTILINE):
+            yield f"nothing that was printed should match {pattern!r}, but there is {found[0]!r}"
 
 
 def _result_values(expected: Expectations, outcome: RunOutcome) -> Iterator[str]:

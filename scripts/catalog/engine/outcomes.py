@@ -88,6 +88,8 @@ class TaskOutcome:
     seconds: float = 0.0
     attempts: int = 1
     is_finally: bool = False
+    ends_run: bool = False
+    """Whether what is wrong with it ends the whole run at once, without ``finally``."""
     display_name: str = ""
     """What tells a TaskRun of a matrix from the others."""
     children: tuple[TaskOutcome, ...] = ()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from catalog.engine import durations, images, matrix
+from catalog.engine import durations, images, matrix, references
 from catalog.engine import params as parameters
 from catalog.engine.sources import SourceError, Sources
 from catalog.engine.steps import merged
@@ -283,9 +283,25 @@ class _Run:
         for declared in task.spec.get("workspaces") or ():
             if declared["name"] not in bindings and not declared.get("optional") and task.body:
                 self.problems.append(self._line(f"task {task.name}: its workspace {declared['name']} is not bound"))
-        for spec in parameters.specs(task.spec):
-            if task.body and spec.default is None and spec.name not in given:
-                self.problems.append(self._line(f"task {task.name}: param {spec.name} ({spec.type}) is not given"))
+        if task.body:
+            declared = parameters.specs(task.spec)
+            for spec in declared:
+                if spec.default is None and spec.name not in given:
+                    self.problems.append(self._line(f"task {task.name}: param {spec.name} ({spec.type}) is not given"))
+            known = _known(declared, parameters.given(task.body.get("params")))
+            wrong = parameters.problems((spec for spec in declared if spec.name in known), known)
+            self.problems += [self._line(f"task {task.name}: {text}") for text in wrong]
+
+
+def _known(declared: Iterable[parameters.ParamSpec], given: Mapping[str, Value]) -> dict[str, Value]:
+    """The values whose type is known before the run: a text with a variable may yet become an array or object."""
+    types = {spec.name: spec.type for spec in declared}
+    return {
+        name: value
+        for name, value in given.items()
+        if name in types and not (isinstance(value, str) and "$(" in value and types[name] != "string")
+        if not (isinstance(value, str) and (whole := references.whole(value)) and whole.root == "tasks")
+    }
 
 
 def _against(body: Mapping[str, Any]) -> list[str]:

@@ -11,12 +11,13 @@ import os
 import secrets
 import selectors
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import RLock, Thread
+from threading import Lock, RLock, Thread
 from typing import Any
 
 _MARK = "CATALOG_ENGINE_STEP"
@@ -82,6 +83,20 @@ class Ended:
             return f"signal {-self.code}"
 
 
+_STARTING = Lock()
+
+
+def write_executable(path: Path, text: str) -> None:
+    """A script that can be executed at once.
+
+    A process that another thread starts meanwhile would hold the file open for writing until its own program runs, and
+    the kernel executes no such file ("text file busy"): so nothing starts while a script is written.
+    """
+    with _STARTING:
+        path.write_text(text, encoding="utf-8")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -105,15 +120,16 @@ def run(
             os.write(wake_writer, b"x")
 
     try:
-        process = subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env={**env, _MARK: mark},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with _STARTING:
+            process = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env={**env, _MARK: mark},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
     except OSError:
         os.close(wake_reader)
         os.close(wake_writer)

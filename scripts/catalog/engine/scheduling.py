@@ -13,7 +13,7 @@ from typing import Any
 
 from catalog.engine import matrix, references
 from catalog.engine.outcomes import Reason, Skip, Status, TaskOutcome
-from catalog.engine.references import texts_in
+from catalog.engine.references import Reference, texts_in
 from catalog.engine.substitution import IndexOutOfBoundsError, Replacements, Value, Whole, allows
 
 CONTINUE = "continue"
@@ -40,6 +40,11 @@ class Node:
     def result_references(self) -> tuple[tuple[str, str], ...]:
         """(task, result) of every result it uses and so waits for, those in steps of an inline spec included; what
         only a workspace's ``subPath`` or the ``displayName`` names makes no order (PipelineTaskResultRefs)."""
+        return tuple(dict.fromkeys((reference.path[1], reference.path[3]) for reference in self.uses))
+
+    @cached_property
+    def uses(self) -> tuple[Reference, ...]:
+        """The same, each as it is written."""
         spec = self.body.get("taskSpec") or {}
         inner = [one.get(key) for one in spec.get("steps") or () for key in _LOOKED_AT]
         return _results_in([self.body.get("params"), self.body.get("matrix"), self.body.get("when"), inner])
@@ -54,10 +59,9 @@ class Node:
 _LOOKED_AT = ("name", "image", "script", "workingDir", "command", "args", "env")
 
 
-def _results_in(fields: Any) -> tuple[tuple[str, str], ...]:
-    paths = (reference.path for text in texts_in(fields) for reference in references.find(text))
-    used = ((path[1], path[3]) for path in paths if len(path) in {4, 5} and (path[0], path[2]) == ("tasks", "results"))
-    return tuple(dict.fromkeys(used))
+def _results_in(fields: Any) -> tuple[Reference, ...]:
+    found = (reference for text in texts_in(fields) for reference in references.find(text))
+    return tuple(one for one in found if len(one.path) in {4, 5} and one.path[::2][:2] == ("tasks", "results"))
 
 
 @dataclass(frozen=True)
@@ -155,9 +159,9 @@ class _Look:
         )
 
     @cached_property
-    def broken(self) -> bool:
-        """A matrix had values of the wrong type, which ends the run at once, without ``finally``."""
-        return any(outcome.reason == Reason.MATRIX_INVALID for outcome in self.state.outcomes.values())
+    def broken(self) -> Reason | None:
+        """Why the run ends at once, without ``finally``."""
+        return next((Reason(one.reason) for one in self.state.outcomes.values() if one.ends_run), None)
 
     @cached_property
     def main_done(self) -> bool:
@@ -170,7 +174,7 @@ class _Look:
         """Open tasks that will not run."""
         found: dict[str, TaskOutcome] = {}
         for node in self.open():
-            outcome = self._finally(node) if node.is_finally else self._main(node)
+            outcome = self._ended(node) or (self._finally(node) if node.is_finally else self._main(node))
             if outcome is not None:
                 found[node.name] = outcome
         return found
@@ -186,12 +190,23 @@ class _Look:
     def _parents_done(self, node: Node) -> bool:
         return all(parent in self.state.outcomes for parent in self.graph.parents[node.name])
 
-    def _main(self, node: Node) -> TaskOutcome | None:
-        """In the order of Tekton's ``skip``; only what would not be skipped can be invalid."""
+    def _ended(self, node: Node) -> TaskOutcome | None:
+        """What comes before all else: the end of the run, and an element that an array result does not have, on
+        which the run fails as soon as the result is there (validateArrayResultsIndex)."""
         if self.state.cancelled:
             return _not_run(node, Reason.PIPELINE_CANCELLED)
         if self.broken:
-            return _not_run(node, Reason.MATRIX_INVALID)
+            return _not_run(node, self.broken)
+        if not self._missing(node):
+            for use in node.uses:
+                value = self.values.values.get(use.dotted)
+                if isinstance(use.index, int) and isinstance(value, list) and use.index >= len(value):
+                    message = f"{use.text} asks for element {use.index} of an array of {len(value)}"
+                    return _fatal(node, Reason.PIPELINE_INVALID, message)
+        return None
+
+    def _main(self, node: Node) -> TaskOutcome | None:
+        """In the order of Tekton's ``skip``; only what would not be skipped can be invalid."""
         if self.stopping:
             return _skipped(node, Skip.STOPPING)
         if not self._parents_done(node):
@@ -214,8 +229,6 @@ class _Look:
         if missing:
             task, result = missing[0]
             return _invalid(node, f"it uses the result {result} of task {task}, which did not write it")
-        if problem := self._problem(node):
-            return _invalid(node, problem)
         return self._matrix(node)
 
     def _matrix(self, node: Node) -> TaskOutcome | None:
@@ -226,14 +239,10 @@ class _Look:
         if matrix.is_empty(filled):
             return _skipped(node, Skip.EMPTY_MATRIX)
         if wrong := matrix.wrong_type(filled):
-            return _not_run(node, Reason.MATRIX_INVALID, wrong)
+            return _fatal(node, Reason.MATRIX_INVALID, wrong)
         return None
 
     def _finally(self, node: Node) -> TaskOutcome | None:
-        if self.state.cancelled:
-            return _not_run(node, Reason.PIPELINE_CANCELLED)
-        if self.broken:
-            return _not_run(node, Reason.MATRIX_INVALID)
         if self.state.pipeline_over:
             return _skipped(node, Skip.PIPELINE_TIMEOUT)
         if not self.main_done:
@@ -241,7 +250,7 @@ class _Look:
         missing = self._missing(node)
         if missing and not node.skips_without_results:
             return _not_run(node, Reason.PIPELINE_TIMEOUT, _waits_in_vain(*missing[0]))
-        if missing or self._problem(node):
+        if missing:
             return _skipped(node, Skip.RESULTS)
         if not _when_allows(node, self.values | self._statuses):
             return _skipped(node, Skip.WHEN)
@@ -253,13 +262,6 @@ class _Look:
             for task, result in node.result_references
             if task not in self.state.outcomes or result not in self.state.outcomes[task].results
         ]
-
-    def _problem(self, node: Node) -> str:
-        try:
-            self._body(node)
-        except IndexOutOfBoundsError as error:
-            return str(error)
-        return ""
 
     @cached_property
     def _statuses(self) -> Replacements:
@@ -286,7 +288,7 @@ def _when_allows(node: Node, values: Replacements) -> bool:
     try:
         return allows(values.when(node.body.get("when") or ()))
     except IndexOutOfBoundsError:
-        return True  # reported as invalid later
+        return True  # another result is missing, which is what counts
 
 
 def _skipped(node: Node, why: Skip) -> TaskOutcome:
@@ -295,6 +297,10 @@ def _skipped(node: Node, why: Skip) -> TaskOutcome:
 
 def _not_run(node: Node, why: Reason, message: str = "") -> TaskOutcome:
     return TaskOutcome(node.name, Status.NOT_RUN, why, message, is_finally=node.is_finally)
+
+
+def _fatal(node: Node, why: Reason, message: str) -> TaskOutcome:
+    return replace(_not_run(node, why, message), ends_run=True)
 
 
 def _waits_in_vain(task: str, result: str) -> str:

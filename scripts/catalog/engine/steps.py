@@ -6,7 +6,6 @@ Source: docs/tasks.md#defining-steps, docs/container-contract.md, cmd/entrypoint
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -159,8 +158,7 @@ def _write_script(path: Path, text: str) -> Path:
     """
     if not text.strip().startswith("#!"):
         text = f"#!/bin/sh\nset -e\n{text}"
-    path.write_text(text, encoding="utf-8")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    process.write_executable(path, text)
     return path
 
 

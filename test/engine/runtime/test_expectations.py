@@ -100,6 +100,12 @@ def test_other_annotations_are_none_of_our_business():
     assert read({"tekton.dev/tags": "x"}).status == "Succeeded"
 
 
+def test_what_must_not_be_printed_is_found():
+    assert judged({"expect-status": "Failed", "expect-no-message": "tidied up"}, log="all is well") == []
+    [text] = judged({"expect-status": "Failed", "expect-no-message": "tid.*up"}, log="it was tidied up")
+    assert text == "nothing that was printed should match 'tid.*up', but there is 'tidied up'"
+
+
 REJECTED = """
 apiVersion: tekton.dev/v1
 kind: TaskRun

@@ -306,6 +306,18 @@ def test_what_is_missing_is_refused_before_anything_runs(execute):
     assert "task a: param p (string) is not given" in problems
 
 
+def test_an_object_that_a_pipelines_param_leaves_without_a_key_is_refused_before_anything_runs(execute):
+    spec = "params: [{name: o, type: object, properties: {a: {}, b: {}}, default: {a: A, b: B}}]"
+    tasks = """
+        tasks:
+          - name: t
+            params: [{name: o, value: "$(params.o[*])"}]
+            taskSpec: {params: [{name: o, type: object, properties: {a: {}, b: {}}}], steps: [{image: x, script: 'true'}]}
+        """
+    with pytest.raises(PlanError, match="task t: param o lacks the keys b"):
+        execute(pipeline(tasks, spec=spec, run="params: [{name: o, value: {a: given}}]"))
+
+
 def test_the_old_spelling_of_params_counts_inside_a_task(execute):
     tasks = """
         tasks:

@@ -6,10 +6,11 @@ import os
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from catalog.engine.process import Cancellation, run
+from catalog.engine.process import Cancellation, run, write_executable
 
 
 def start(script, tmp_path, **options):
@@ -116,3 +117,14 @@ def test_no_file_descriptors_are_left_open(tmp_path):
 
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+def test_a_script_can_be_executed_although_other_threads_start_processes_meanwhile(tmp_path):
+    def write_and_run(number):
+        path = tmp_path / f"script-{number}"
+        write_executable(path, "#!/bin/sh\nexit 7\n")
+        ended = run([str(path)], cwd=tmp_path, env={}, on_line=print, cancellation=Cancellation())
+        return ended.code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(write_and_run, range(150))) == {7}

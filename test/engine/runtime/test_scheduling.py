@@ -210,6 +210,14 @@ def test_an_index_beyond_an_array_result_makes_the_run_invalid():
     assert "element 3 of an array of 1" in state.outcomes["b"].message
 
 
+def test_an_index_beyond_an_array_result_ends_the_run_at_once_even_for_a_task_that_when_would_skip():
+    beyond = {"params": [{"name": "p", "value": "$(tasks.a.results.r[3])"}], "when": WHEN_NO}
+    graph = Graph((node("a"), node("b", **beyond), node("c", runAfter=["a"]), node("f", True)))
+    state, started, _ = play(graph, lambda name: ended(name, r=["x"]), jobs=1)
+    assert started == ["a"]
+    assert verdict(graph, state)[:2] == (Status.FAILED, Reason.PIPELINE_INVALID)
+
+
 def test_results_are_put_in_place_with_their_types_but_no_single_elements_into_steps():
     graph = Graph(
         (
