@@ -1,3 +1,4 @@
+import io
 import os
 import sys
 import time
@@ -43,6 +44,21 @@ def test_all_of_a_hundred_thousand_lines_arrive_and_streams_stay_apart(supervise
     assert captured.out.count("\n") == 100000
     assert captured.err == "bad\n"
     assert ended.last_line == "bad"
+
+
+def test_lines_of_both_streams_stay_whole_and_a_begun_line_does_not_wait_for_its_end(supervise, monkeypatch):
+    log = io.BytesIO()  # as a container's, where both streams end up
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(log, write_through=True))
+    supervise(
+        "import os, time\n"
+        "for _ in range(200):\n"
+        "    os.write(1, b'a' * 700); time.sleep(0.001); os.write(2, b'b' * 700); os.write(1, b'A\\n'); os.write(2, b'B\\n')\n"
+        "os.write(1, b'loading...'); time.sleep(2.5); os.write(2, b'late\\n'); os.write(1, b'done\\n')"
+    )
+    *lines, late, last = log.getvalue().decode().splitlines()
+    assert sorted(lines) == ["a" * 700 + "A"] * 200 + ["b" * 700 + "B"] * 200
+    assert (late, last) == ("loading...late", "done")
 
 
 def test_near_the_memory_limit_the_child_is_stopped_and_the_figures_are_named(supervise, tmp_path):

@@ -81,6 +81,7 @@ def name_of(process_id: int) -> str:
             words = stream.read().split(b"\0")
     except OSError:
         return ""
+    words[0] = words[0].rpartition(b"/")[2]
     text = b" ".join(words).decode("utf-8", "replace").strip()
     return text if len(text) <= 60 else text[:57] + "..."
 

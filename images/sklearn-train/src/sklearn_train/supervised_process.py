@@ -31,6 +31,8 @@ _READ = 1 << 16
 # A pipe holds 64 KiB by default; who writes more after the child's end is a leftover.
 _DRAIN_READS = 16
 _TAIL = 1 << 14
+_LONGEST_LINE = 1 << 16
+_BEGUN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,16 @@ class Ended:
     left_behind: tuple[str, ...] = ()
 
 
-@dataclass
+@dataclass(eq=False)
 class _Stream:
+    """Passes on whole lines, so that those of stdout and stderr don't get into each other."""
+
     source: FileIO
     target: BinaryIO | None
     tail: bytearray = field(default_factory=bytearray)
+    _begun: bytearray = field(default_factory=bytearray)
+    """The beginning of a line whose end has not come yet."""
+    last_sign: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         os.set_blocking(self.source.fileno(), False)
@@ -82,18 +89,33 @@ class _Stream:
             content = os.read(self.source.fileno(), _READ)
         except BlockingIOError:
             return True
+        self.last_sign = time.monotonic()
         self.tail += content
         del self.tail[:-_TAIL]
         if self.target is not None:
-            self.target.write(content)
-            self.target.flush()
+            self._begun += content
+            # A progress bar begins its line again and again and never ends it.
+            whole = max(self._begun.rfind(b"\n"), self._begun.rfind(b"\r")) + 1
+            self._write(whole if content and len(self._begun) <= _LONGEST_LINE else len(self._begun))
         return bool(content)
+
+    def pass_on_begun(self) -> None:
+        """For a line that is not going to end soon, such as a question or dots."""
+        if self.target is not None:
+            self._write(len(self._begun))
+
+    def _write(self, count: int) -> None:
+        if self.target is not None and count:
+            self.target.write(self._begun[:count])
+            self.target.flush()
+            del self._begun[:count]
 
     def drain(self) -> None:
         """Passes on what is still in the pipe, and does not wait for others that hold it open."""
         left = _DRAIN_READS
         while left and select.select([self.source], [], [], 0)[0] and self.pass_on():
             left -= 1
+        self.pass_on_begun()
 
     def text(self) -> str:
         return self.tail.decode("utf-8", "replace")
@@ -164,6 +186,9 @@ class SupervisedProcess:
                 return stopped, used
             if now - last_look >= _POLL_SECONDS:
                 last_look = now
+                for stream in (self._output, self._error):
+                    if now - stream.last_sign >= _BEGUN_SECONDS:
+                        stream.pass_on_begun()
                 if now - last_count >= _RESIDENT_SECONDS:
                     last_count = now
                     resident = self._resident()
