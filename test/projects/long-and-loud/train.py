@@ -28,7 +28,7 @@ for step in range(args.lines):
         print(f"warning at {step}", file=sys.stderr)
 time.sleep(args.quiet_seconds)
 
-X = np.arange(400, dtype=float).reshape(-1, 2) % 17
+X = np.random.default_rng(0).uniform(0, 17, (200, 2))
 y = np.where(X[:, 0] > X[:, 1], "left", "right")
 forest = RandomForestClassifier(8, n_jobs=-1, random_state=0).fit(X, y)
 print(f"workers: {cpu_count()}, OMP_NUM_THREADS: {os.environ.get('OMP_NUM_THREADS')}")

@@ -1,0 +1,199 @@
+"""What goes wrong for users, through the Task's YAML: its exit code, one line with cause and remedy, and nothing left.
+
+Each case is one row of a table: a project that does its part, what is changed in it, and what must be said.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from engine_runs import Done, Run, task_file
+from sklearn.linear_model import LinearRegression
+
+TRAIN = task_file("sklearn-train")
+MODEL = pickle.dumps(LinearRegression().fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]))
+GOOD = """
+import json, sys
+model, metrics = sys.argv[1:3]
+open(model, "wb").write(open("fitted.bin", "rb").read())
+json.dump({"r2": 1.0}, open(metrics, "w"))
+"""
+ARGS = {"args": ["{model}", "{metrics}"], "onnx": "off"}
+
+
+def writes(metrics: str) -> str:
+    return GOOD.replace('json.dump({"r2": 1.0}, open(metrics, "w"))', f'open(metrics, "w").write({metrics!r})')
+
+
+def unchanged(_: Path) -> None:
+    pass
+
+
+def files(**content: str | bytes) -> Callable[[Path], None]:
+    """Writes files; the last ``__`` of a name is its dot, the others are slashes."""
+
+    def setup(project: Path) -> None:
+        for name, text in content.items():
+            stem, _, suffix = name.rpartition("__")
+            path = project / f"{stem.replace('__', '/')}.{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    return setup
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    said: str
+    """A regular expression for the whole line after ``sklearn-train: error: ``."""
+    script: str | None = GOOD
+    params: Mapping[str, str | list[str]] = field(default_factory=dict)
+    setup: Callable[[Path], None] = unchanged
+    code: int = 3
+    kept: tuple[str, ...] = ()
+    """What lay in the workspace before and must still be there as it was."""
+    stop_after: float | None = None
+
+
+def old_model(project: Path) -> None:
+    """A model/ that somebody committed, and a model.pkl beside it."""
+    files(model__model__pkl=MODEL, model__model__json="{}", model__pkl=MODEL)(project)
+    quiet = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
+             **{f"GIT_{who}_{what}": "a@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}}  # fmt: skip
+    for command in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "with a model")):
+        subprocess.run(["git", *command], cwd=project, env=quiet, check=True)
+
+
+SCRIPT = [
+    Case("raises", r"script src/train\.py raised ValueError: no rows left; mend the script; its traceback is in the log above",
+         "raise ValueError('no rows left')"),
+    Case("exits 7", r"script src/train\.py ended with exit code 7: giving up; see its log above",
+         "import sys\nprint('giving up')\nsys.exit(7)"),
+    Case("is killed", r"script src/train\.py was killed by SIGKILL after .*, and wrote nothing; often that is too little memory: "
+         r"it had \d+.* at most when last looked at", "import os\nos.kill(os.getpid(), 9)"),
+    Case("crashes", r"script src/train\.py was killed by SIGSEGV after .*; see its log above",
+         "import ctypes\nctypes.string_at(0)"),
+    Case("runs into the timeout", r"stopped by SIGTERM; the run was cancelled or ran into its timeout; raise it if training needs "
+         "longer", "import time\nprint('training', flush=True)\ntime.sleep(300)", stop_after=6),
+    Case("reads stdin", r"script src/train\.py raised EOFError: EOF when reading a line; a script that reads stdin finds it empty "
+         "here; pass what it asks for in args", "input('C? ')"),
+    Case("is missing", r"script 'src/fit\.py' does not exist in the workspace \S.* \(there are: src/train\.py\); give the path of a "
+         "Python file, or the name of a module", params={"script": "src/fit.py"}),
+    Case("is a missing module", r"script trainer\.task ended with exit code 1: .*No module named '?trainer'?.*; see its log above",
+         params={"script": "trainer.task"}),
+    Case("is a directory", r"script 'src' is a directory in the workspace .*; give the path of a Python file, or the name of a module",
+         params={"script": "src/"}),
+    Case("has a syntax error", r"script src/train\.py raised SyntaxError: .*; mend the script; its traceback is in the log above",
+         "def train(:\n    pass"),
+    Case("refuses our arguments", r"script src/train\.py does not take the arguments it was given \(exit code 2\): train\.py: error: "
+         r"unrecognized arguments: --model-path .*; pass the script's own arguments in args, with .*, or args: \[\] for none",
+         "import argparse\nargparse.ArgumentParser().parse_args()",
+         params={"args": ["--model-path", "{model}", "--metrics-path", "{metrics}"]}),
+    Case("needs arguments", r"script src/train\.py does not take the arguments it was given \(exit code 2\): .*the following arguments "
+         r"are required: --data; pass the script's own arguments .*",
+         "import argparse\np = argparse.ArgumentParser()\np.add_argument('--data', required=True)\np.parse_args()", params={"args": []}),
+    Case("imports what is not there", r"script src/train\.py raised ModuleNotFoundError: No module named 'xgboost'; "
+         r"add the package that holds it to requirements, .*", "import xgboost"),
+]  # fmt: skip
+OUTPUT = [
+    Case("no model", r"the script wrote no model; let it save the fitted estimator to the path in \{model\}, or name the file it "
+         "writes in model-file", "import sys\nopen(sys.argv[2], 'w').write('{\"r2\": 1}')"),
+    Case("no metrics", r'the script wrote no metrics; let it write a JSON object such as \{"accuracy": 0\.95\} to the path in '
+         r"\{metrics\}, or name the file it writes in metrics-file", GOOD.replace("json.dump", "(lambda *_: 0)").replace(
+         'open(metrics, "w")', "0")),
+    Case("metrics are not JSON", r"metrics file metrics\.json is not JSON \(.*\); let the script write a JSON object .*",
+         writes("accuracy: 0.9")),
+    Case("metrics are nested", r"metrics file metrics\.json has no finite number at its top level \(test: object\); let the script "
+         "write a JSON object with numbers at its top level, .*", writes('{"test": {"r2": 1.0}}')),
+    Case("metrics are NaN", r"metrics file metrics\.json has no finite number at its top level \(r2: NaN\); .*", writes('{"r2": NaN}')),
+    Case("metrics are empty", r"metrics file metrics\.json is not JSON \(it is empty\); .*", writes("")),
+    Case("metrics are an empty object", r"metrics file metrics\.json has no finite number at its top level \(it is empty\); .*",
+         writes("{}")),
+    Case("metrics are no text", r"metrics file metrics\.json is not JSON \(.*\); let the script write a JSON object .*",
+         GOOD.replace('json.dump({"r2": 1.0}, open(metrics, "w"))', 'open(metrics, "wb").write(b"\\xff\\x00")')),
+    Case("model is cut short", r"model\.pkl can't be read as a model \(.*\); the file is cut short or no model; .*", GOOD,
+         setup=files(fitted__bin=MODEL[:-30])),
+    Case("model is empty", r"model\.pkl can't be read as a model \(EOFError: it is empty\); the file is cut short or no model; .*",
+         GOOD, setup=files(fitted__bin=b"")),
+    Case("model is a dict", r"model\.pkl holds a dict \(keys: model, columns\), not an estimator; save the estimator by itself", GOOD,
+         setup=files(fitted__bin=pickle.dumps({"model": 1, "columns": []}))),
+    Case("model is an array", r"model\.pkl holds a list, which has no predict; save the estimator that predicts, .*", GOOD,
+         setup=files(fitted__bin=pickle.dumps([1.0]))),
+    Case("model is not fitted", r"model\.pkl holds a LinearRegression that is not fitted; save it after fit; .*", GOOD,
+         setup=files(fitted__bin=pickle.dumps(LinearRegression()))),
+    Case("class in __main__", r"model\.pkl needs 'Doubled', which is defined in the script src/train\.py itself \(__main__\), so no "
+         "server can load it; move 'Doubled' to a module of its own beside the script and import it from there",
+         "import pickle\nclass Doubled:\n    def predict(self, X):\n        return 2 * X\n" + GOOD.replace(
+             'open("fitted.bin", "rb").read()', "pickle.dumps(Doubled())")),
+    Case("two candidates", r"the script wrote several files that could be the model: encoder\.pkl, tree\.pkl; name one in model-file",
+         "for name in ('tree', 'encoder'):\n    open(name + '.pkl', 'wb').write(b'x')"),
+    Case("a link out of the workspace", r"model\.pkl is a link that leads out of the workspace; let the script write the file itself",
+         "import os, sys\nos.symlink('/etc/hostname', sys.argv[1])"),
+    Case("a stale model", r"the script wrote no model \(model\.pkl, model/model\.pkl was there before and does not count\); .*",
+         "import sys\nopen(sys.argv[2], 'w').write('{\"r2\": 1}')", setup=old_model,
+         kept=("model/model.pkl", "model/model.json", "model.pkl")),
+    Case("a stale model by name", r"model-file 'model\.pkl' was there before, and the script did not write it again; .*",
+         "import sys\nopen(sys.argv[2], 'w').write('{\"r2\": 1}')", setup=old_model, params={"model-file": "model.pkl"},
+         kept=("model/model.pkl", "model/model.json", "model.pkl")),
+]  # fmt: skip
+PIN = "0" * 64
+DATA = [
+    Case("missing", r"dataset 'data/rows\.csv' does not exist in the workspace .* \(there are: other\.csv\); give its path",
+         params={"dataset": "data/rows.csv"}, setup=files(other__csv="a\n1\n")),
+    Case("a directory", r"dataset 'src' is a directory; give the path of one file", params={"dataset": "src"}),
+    Case("another digest", rf"dataset 'rows\.csv' has sha256 [0-9a-f]{{64}} \(4 bytes\), but dataset-sha256 is {PIN}; restore the data, "
+         "or pin the new digest if it changed on purpose", params={"dataset": "rows.csv", "dataset-sha256": PIN},
+         setup=files(rows__csv="a\n1\n")),
+    Case("empty", r"dataset 'rows\.csv' is empty; check the step that writes it", params={"dataset": "rows.csv"},
+         setup=files(rows__csv="")),
+    Case("outside", r"dataset '\.\./rows\.csv' leads out of the workspace; give a path below .*", params={"dataset": "../rows.csv"},
+         code=2),
+]  # fmt: skip
+
+
+def project_of(case: Case, folder: Path) -> Path:
+    (folder / "src").mkdir(parents=True)
+    (folder / "fitted.bin").write_bytes(MODEL)
+    if case.script is not None:
+        (folder / "src" / "train.py").write_text(case.script)
+    case.setup(folder)
+    return folder
+
+
+def leftovers(project: Path) -> list[str]:
+    """Files of ours that a failed run may not leave."""
+    ours = (".model.", ".gate.", "model", "gate")
+    return [path.name for path in project.iterdir() if path.name.startswith(ours) and path.name != "model.pkl"]
+
+
+OUR_FRAMES = re.compile(r'File ".*/(sklearn_train|taskkit|metric_gate|model_serve_build)/')
+
+
+def check_failure(done: Done, program: str, code: int, said: str, kept: Mapping[Path, bytes]) -> str:
+    """The line that was said, after all that must hold of every failure was found to hold."""
+    assert done.exit_code == code, done.explain()
+    lines = done.error_lines()
+    assert len(lines) == 1, done.explain()
+    line = lines[0].removeprefix(f"{program}: error: ")
+    assert re.fullmatch(said, line), line
+    assert not OUR_FRAMES.search(done.log), done.explain()
+    assert not done.results.get("model-digest") and not done.results.get("approval")  # noqa: PT018
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert leftovers(done.project) == (["model"] if kept else [])
+    return line
+
+
+@pytest.mark.parametrize("case", [*SCRIPT, *OUTPUT, *DATA], ids=lambda case: case.name)
+def test_training_that_fails_says_why_and_leaves_nothing(case, tmp_path):
+    project = project_of(case, tmp_path / "project")
+    kept = {project / name: (project / name).read_bytes() for name in case.kept}
+    done = Run(TRAIN, project, {**ARGS, **case.params}, stop_after=case.stop_after).go()
+    check_failure(done, "sklearn-train", case.code, case.said, kept)
