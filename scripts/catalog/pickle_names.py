@@ -138,16 +138,17 @@ def uses_of_pickle(content: bytes) -> Iterator[Use]:
 def _uses_of_skops(value: Any) -> Iterator[Use]:
     import skops.io
 
-    from taskkit.pickles.skops_archive import _PLAIN, _nodes, _schema
+    from taskkit.pickles.skops_archive import nodes_of
+    from taskkit.pickles.skops_nodes import PLAIN
 
     try:
         content = io.BytesIO(skops.io.dumps(value))
     except Exception:  # noqa: BLE001 - skops can't hold everything
         return
-    for node, _ in _nodes(_schema(content, "corpus")):
+    for node in nodes_of(content, "corpus"):
         module, name, loader = node["__module__"], node["__class__"], node["__loader__"]
         if loader in ("MethodNode", "OperatorFuncNode") or any(
-            (one.module, one.name) == (module, name) for one in _PLAIN
+            (one.module, one.name) == (module, name) for one in PLAIN
         ):
             continue
         yield ("functions" if loader == "FunctionNode" else "classes"), module, name

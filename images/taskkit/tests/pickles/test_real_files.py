@@ -207,6 +207,6 @@ def test_a_missing_class_and_a_failing_constructor_are_one_line_with_the_cause(t
     monkeypatch.delattr("sklearn.linear_model._logistic.LogisticRegression")
     with pytest.raises(TaskError, match=r"LogisticRegression, which is not there .*other versions"):
         load(path, no_project, tmp_path)
-    path.write_bytes(b"\x80\x04cnumpy\ndtype\n(X\x05\x00\x00\x00wrongtR.")
+    path.write_bytes(b"\x80\x04cnumpy\ndtype\n(X\x05\x00\x00\x00wrong\x89\x88tR.")
     with pytest.raises(TaskError, match=r"numpy\.dtype raised TypeError"):
         load(path, no_project, tmp_path)

@@ -81,8 +81,6 @@ class _Inspector(Machine):
 
     def instantiate(self, made: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> _Made:  # noqa: ARG002
         by = self.name_of(made)
-        if by == Name("copyreg", "_reconstructor"):
-            by = self.name_of(arguments[0])
         return _Made(by, arguments if by == _DTYPE else ())
 
     def set_state(self, instance: Any, state: Any) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import math
 import sys
 import warnings
 from collections import deque
+from contextlib import nullcontext
 from pathlib import Path
+from types import MemberDescriptorType
 from typing import Any, NoReturn
 
 from taskkit.errors import TaskError
 from taskkit.model_manifest import ModelManifest
-from taskkit.pickles import skops_archive
+from taskkit.pickles import effects, skops_archive
 from taskkit.pickles.inspection import malformed, refusal
 from taskkit.pickles.machine import ARRAY_WRAPPER, Machine
 from taskkit.pickles.names import AllowedNames, Name, locked_names
@@ -72,25 +75,29 @@ class RestrictedUnpickler(Machine):
         return self._guarded(made, made.__new__, (made, *arguments), keywords)
 
     def _guarded(self, named: Any, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        name = self.name_of(named)
+        return self._run(str(name), name in self.allowed.project, function, *arguments, **keywords)
+
+    def _run(self, shown: str, own: bool, function: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Calls a reconstructor; the project's own may do what they like, others reach nothing beyond memory."""
         try:
-            return function(*arguments, **keywords)
+            with nullcontext() if own else effects.stopped():
+                return function(*arguments, **keywords)
+        except effects.EffectError as error:
+            self.refuse(f"calls {shown}, which {error.what}", self.position() - 1)
         except Exception as error:
-            raise _CallFailedError(
-                f"can't be loaded: {self.name_of(named)} raised {type(error).__name__}: {error}"
-            ) from error
+            raise _CallFailedError(f"can't be loaded: {shown} raised {type(error).__name__}: {error}") from error
 
     def set_state(self, instance: Any, state: Any) -> None:
         if type(instance) is _ArrayWrapper:
             instance.state = state
             return
         # By the class, not by the object: a state that was set before may hold anything under that name.
-        method = getattr(type(instance), "__setstate__", None)
+        kind = type(instance)
+        method = getattr(kind, "__setstate__", None)
+        own = self.made_by(instance) in self.allowed.project
         if method is not None:
-            try:
-                method(instance, state)
-            except Exception as error:
-                kind = f"{type(instance).__module__}.{type(instance).__qualname__}"
-                raise _CallFailedError(f"can't be loaded: {kind} raised {type(error).__name__}: {error}") from error
+            self._run(f"{kind.__module__}.{kind.__qualname__}", own, method, instance, state)
             return
         slots = None
         if type(state) is tuple and len(state) == 2:
@@ -98,7 +105,7 @@ class RestrictedUnpickler(Machine):
         if state:
             vars(instance).update({sys.intern(key) if type(key) is str else key: value for key, value in state.items()})
         for key, value in (slots or {}).items():
-            if type(key) is not str or key.startswith("__"):
+            if type(inspect.getattr_static(kind, key, None)) is not MemberDescriptorType:
                 self.refuse(f"sets the attribute {key!r}", self.position() - 1)
             setattr(instance, key, value)
 

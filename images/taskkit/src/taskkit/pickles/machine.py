@@ -5,8 +5,10 @@ change an object is decided here, the same for inspecting and for loading, so th
 
 * a name must be on the allowed list; dotted names are refused, and so are extension codes and persistent ids;
 * only a name may be called or instantiated, never an object that the file made; its role must allow it;
+* what is called takes data only (`arguments`), and so do objects as their state, scikit-learn's aside (`states`);
 * a state is given once, to an object that the file made, by the method of its class;
-* only lists grow by APPEND, only dictionaries by SETITEM, only sets by ADDITEMS, and kinds of them.
+* only lists grow by APPEND, only dictionaries by SETITEM, only sets by ADDITEMS, and kinds of them;
+* only data whose hash the file can't choose is a key or lies in a set.
 
 Arrays that joblib wrote between the opcodes are read where they stand; object arrays there are pickles of their own
 and run by the same rules.
@@ -16,15 +18,19 @@ from __future__ import annotations
 
 import _compat_pickle
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn
 
 from taskkit.pickles.arguments import arguments_fit
 from taskkit.pickles.names import AllowedNames, Name
+from taskkit.pickles.states import state_problem
 from taskkit.pickles.streams import MalformedPickleError, PickleStream
+from taskkit.pickles.values import Known, is_data, is_key
 
 ARRAY_WRAPPER = Name("joblib.numpy_pickle", "NumpyArrayWrapper")
 NESTING_LIMIT = 20
+_ARRAY = Name("numpy._core.multiarray", "_reconstruct")
+_RECONSTRUCTOR = Name("copyreg", "_reconstructor")
 
 
 # The class that joblib builds on, too: private by name, the same since Python 3.4.
@@ -46,7 +52,9 @@ class Machine(_PythonMachine):  # type: ignore[misc]
         self.allowed = allowed
         self.nesting = nesting
         self._kept: dict[int, Any] = {}
+        self._makers: dict[int, Name | None] = {}
         self._with_state: set[int] = set()
+        self.known = Known(self.name_of, self.made_by, allowed)
 
     # What subclasses answer.
 
@@ -60,6 +68,10 @@ class Machine(_PythonMachine):  # type: ignore[misc]
     def name_of(self, value: Any) -> Name | None:
         """The name that a value stands for, None for everything else."""
         raise NotImplementedError
+
+    def made_by(self, value: Any) -> Name | None:
+        """The class or reconstructor that an object of the file was made by, None for everything else."""
+        return self._makers.get(id(value))
 
     def refuse(self, what: str, at: int) -> None:
         """Something at a byte is against the rules; may return to collect more."""
@@ -143,9 +155,10 @@ class Machine(_PythonMachine):  # type: ignore[misc]
                 self.refuse(f"calls {name}", self._here())
         elif type(arguments) is not tuple:
             raise MalformedPickleError(f"calls {name} with something that is no tuple")
-        elif not arguments_fit(name, arguments, self.name_of, self.allowed):
+        elif not arguments_fit(name, arguments, self.known):
             self.refuse(f"calls {name} with arguments that no estimator gives it", self._here())
-        self.append(self._made(self.call(callee, arguments)))
+        by = self.name_of(arguments[0]) if name == _RECONSTRUCTOR and arguments else name
+        self.append(self._made(self.call(callee, arguments), by))
 
     def load_newobj(self) -> None:
         arguments, made = self.stack.pop(), self.stack.pop()
@@ -163,11 +176,19 @@ class Machine(_PythonMachine):  # type: ignore[misc]
             self.refuse("makes an object of a class that it made itself", self._here())
         elif self.allowed.names(name) and not self.allowed.may_instantiate(name):
             self.refuse(f"makes an object of {name}", self._here())
-        self.append(self._made(self.instantiate(made, arguments, keywords)))
+        elif name not in self.allowed.project and not self._fits_new(name, arguments, keywords):
+            self.refuse(f"makes an object of {name} with arguments that no estimator gives it", self._here())
+        self.append(self._made(self.instantiate(made, arguments, keywords), name))
 
-    def _made(self, value: Any) -> Any:
+    def _fits_new(self, name: Name, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
+        if not arguments and not keywords:
+            return True
+        return arguments_fit(name, arguments, self.known) and is_data((keywords,), self.known)
+
+    def _made(self, value: Any, by: Name | None) -> Any:
         """Remembers what the file made, and keeps it, so that no other object gets its identity."""
         self._kept[id(value)] = value
+        self._makers[id(value)] = by
         self._with_state.discard(id(value))  # some constructors give the same object again
         return value
 
@@ -178,13 +199,16 @@ class Machine(_PythonMachine):  # type: ignore[misc]
         if id(instance) in self._with_state:
             self.refuse("gives a second state to the same object", self._here())
         self._with_state.add(id(instance))
+        problem = "" if self.is_array_wrapper(instance) else state_problem(self.made_by(instance), state, self.known)
+        if problem:
+            self.refuse(problem, self._here())
         self.set_state(instance, state)
         if self.is_array_wrapper(instance):
             frame = self._unframer.current_frame
             if frame is not None and frame.read(1):
                 raise MalformedPickleError("has array bytes within a frame")
             self._unframer.current_frame = None
-            self.stack[-1] = self._made(self.read_array(instance))
+            self.stack[-1] = self._made(self.read_array(instance), _ARRAY)
 
     def _container(self, value: Any, method: str) -> None:
         if self.name_of(value) is not None or not self.grows_by(value, method):
@@ -198,17 +222,33 @@ class Machine(_PythonMachine):  # type: ignore[misc]
         self._container(self.metastack[-1][-1], "append")
         super().load_appends()
 
+    def _keys(self, values: Sequence[Any]) -> None:
+        for value in values:
+            if not is_key(value, self.known):
+                self.refuse("uses an object as a key or in a set, which would run its methods", self._here())
+
     def load_setitem(self) -> None:
         self._container(self.stack[-3], "setitem")
+        self._keys(self.stack[-2:-1])
         super().load_setitem()
 
     def load_setitems(self) -> None:
         self._container(self.metastack[-1][-1], "setitem")
+        self._keys(self.stack[::2])
         super().load_setitems()
 
     def load_additems(self) -> None:
         self._container(self.metastack[-1][-1], "add")
+        self._keys(self.stack)
         super().load_additems()
+
+    def load_dict(self) -> None:
+        self._keys(self.stack[::2])
+        super().load_dict()
+
+    def load_frozenset(self) -> None:
+        self._keys(self.stack)
+        super().load_frozenset()
 
     def run(self) -> Any:
         """The object in the stream. Raises MalformedPickleError for everything that Python's machine stumbles over."""
@@ -246,6 +286,8 @@ for _opcode, _method in (
     (pickle.SETITEM, Machine.load_setitem),
     (pickle.SETITEMS, Machine.load_setitems),
     (pickle.ADDITEMS, Machine.load_additems),
+    (pickle.DICT, Machine.load_dict),
+    (pickle.FROZENSET, Machine.load_frozenset),
     (pickle.NEXT_BUFFER, Machine.load_next_buffer),
 ):
     Machine.dispatch[_opcode[0]] = _method
