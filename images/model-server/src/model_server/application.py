@@ -17,7 +17,7 @@ SERVER_NAME = "sklearn-catalog-model-server"
 
 
 def framework_application(loaded: LoadedModel, metadata: ModelMetadata) -> FastAPI:
-    application = FastAPI(title=metadata.name, version=metadata.version, redoc_url=None)
+    application = FastAPI(title=metadata.name, version=metadata.version, docs_url=None, redoc_url=None)
     document = openapi_document(loaded, metadata)
     application.openapi = lambda: document  # type: ignore[method-assign]
 

@@ -32,12 +32,14 @@ _LOOKED_AT = frozenset((b"content-length", b"content-type", b"content-encoding",
 
 
 class Post(NamedTuple):
-    """A path that takes bodies. ``json`` and, where there is one, ``csv`` are what bodies are read by."""
+    """A path that takes bodies, read by ``json`` or, where there is one, ``csv``. ``csv_answers`` makes protocols
+    that answer in CSV of those that answer in JSON."""
 
     name: str
     """In the metrics."""
     json: BodyProtocol
     csv: BodyProtocol | None = None
+    csv_answers: Callable[[BodyProtocol], BodyProtocol] | None = None
 
 
 class Get(NamedTuple):
@@ -179,7 +181,13 @@ def chosen_protocol(post: Post, headers: Headers, max_body: int) -> BodyProtocol
                 raise Refusal(415, f"the body has the content encoding {value.decode('latin-1')}; send it as it is")
         else:
             raise Refusal(415, "binary tensor data is not supported; send tensors as JSON (binary_data=False)")
+    if post.csv_answers is not None and _wants_csv(headers):
+        return post.csv_answers(found)
     return found
+
+
+def _wants_csv(headers: Headers) -> bool:
+    return any(name == b"accept" and value.lower().startswith(b"text/csv") for name, value in headers)
 
 
 def _by_content_type(post: Post, value: bytes) -> BodyProtocol:

@@ -1,22 +1,27 @@
 """A checked model directory to an engine that may answer: the fastest one that proves itself on the golden rows.
 
 ONNX Runtime    where training proved model.onnx equal; the estimator is then not even loaded
-scikit-learn    the estimator itself; what it answers to the golden rows decides whether anything is served
+scikit-learn    the estimator itself; what it answers to the golden rows decides whether anything is served. Then
+                `prepared_engine` makes it faster where the answers stay the same
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from model_server.checked_files import CheckedModel, check_versions
-from model_server.engine import Engine, RefusedInputError
+from model_server.engine import Engine
+from model_server.golden_replay import replay, replay_one_by_one
 from taskkit.errors import TaskError
-from taskkit.estimator_io import first_difference
 from taskkit.model_directory import CODE, GOLDEN, ONNX
 from taskkit.model_signature import GoldenRows
+
+if TYPE_CHECKING:
+    from model_server.estimator_engine import EstimatorEngine
 
 AUTO, ONNX_ONLY, ESTIMATOR = "auto", "onnx", "sklearn"
 ENGINES = (AUTO, ONNX_ONLY, ESTIMATOR)
@@ -59,12 +64,12 @@ def load_model(
             said = (f"served by scikit-learn, since {reason}", *said)
     if prepare_imports is not None:
         prepare_imports()
-    loaded = _estimator_engine(checked)
+    loaded, estimator = _estimator_engine(checked)
     if golden is None or not summary.replays:
         return LoadedModel(checked, loaded, golden, 0, said)
     difference = replay(loaded, golden)
     if not difference:
-        return LoadedModel(checked, loaded, golden, len(golden.rows), said)
+        return LoadedModel(checked, _prepared(loaded, estimator, checked, golden), golden, len(golden.rows), said)
     problem = f"the model answers differently than in training: {difference}"
     if golden_check == "fail":
         raise TaskError(problem, "serve with the packages it was trained with; if its answers move with the clock, "
@@ -93,8 +98,8 @@ def _converted_engine(checked: CheckedModel, golden: GoldenRows | None) -> tuple
     return (None, f"model.onnx answers differently: {difference}") if difference else (engine, "")
 
 
-def _estimator_engine(checked: CheckedModel) -> Engine:
-    """Raises TaskError."""
+def _estimator_engine(checked: CheckedModel) -> tuple[EstimatorEngine, Any]:
+    """The engine and its estimator. Raises TaskError."""
     check_versions(checked.manifest)
     from model_server.estimator_engine import EstimatorEngine
     from taskkit.pickles import load
@@ -104,32 +109,17 @@ def _estimator_engine(checked: CheckedModel) -> Engine:
     if not hasattr(estimator, "predict"):
         raise TaskError(f"{checked.manifest.estimator.class_name} has no predict",
                         "save an estimator that predicts, for example a whole Pipeline")  # fmt: skip
-    return EstimatorEngine(estimator, checked.manifest.signature)
+    return EstimatorEngine(estimator, checked.manifest.signature), estimator
 
 
-def replay(engine: Engine, golden: GoldenRows) -> str:
-    """Where the answers to the golden rows differ: a sentence, empty if nowhere."""
-    try:
-        answers = engine.answer(golden.rows, probabilities=golden.probabilities is not None)
-    except RefusedInputError as refused:
-        return f"the golden rows were refused: {refused}"
-    except Exception as error:  # noqa: BLE001  whatever project code raises
-        return f"the golden rows raised {type(error).__name__}: {' '.join(str(error).split())}"
-    if golden.probabilities is not None and answers.probabilities is None:
-        return "it gives no probabilities"
-    return first_difference(golden, answers.predictions or [], answers.probabilities)
+def _prepared(plain: EstimatorEngine, estimator: Any, checked: CheckedModel, golden: GoldenRows) -> Engine:
+    """Code of the project's own is left as it is: what it relies on can't be known."""
+    described, signature = checked.manifest.estimator, checked.manifest.signature
+    if signature is None or described.project_globals or described.package_globals:
+        return plain
+    from model_server.prepared_engine import prepared_engine
 
-
-def replay_one_by_one(engine: Engine, golden: GoldenRows) -> str:
-    """The same with each row alone."""
-    for at, row in enumerate(golden.rows):
-        one = msgspec.structs.replace(
-            golden, rows=(row,), predictions=golden.predictions[at : at + 1],
-            probabilities=golden.probabilities[at : at + 1] if golden.probabilities is not None else None,
-        )  # fmt: skip
-        if difference := replay(engine, one):
-            return difference.replace("row 0", f"row {at} alone", 1)
-    return ""
+    return prepared_engine(plain, estimator, signature, golden)
 
 
 def _golden_rows(checked: CheckedModel) -> GoldenRows | None:

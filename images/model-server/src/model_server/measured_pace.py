@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import msgspec
 
 from model_server.answering import Pace
-from model_server.loading import LoadedModel, replay_one_by_one
+from model_server.golden_replay import replay_one_by_one
+from model_server.loading import LoadedModel
 
 ON_LOOP = 0.002
 """Seconds that one call of the model may take on the event loop."""

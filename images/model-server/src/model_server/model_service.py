@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -13,6 +14,8 @@ from model_server.checked_files import check_files
 from model_server.engine import Answers
 from model_server.exchange import Asked
 from model_server.front import AsgiApplication, Deferred, Draining, Front, Get, Post
+from model_server.instance_protocol import InstanceProtocol
+from model_server.invocation_protocol import CsvAnswers, CsvProtocol, InvocationProtocol
 from model_server.loading import LoadedModel, load_model
 from model_server.measured_pace import measured_pace
 from model_server.metrics import MEDIA_TYPE, Metrics, process_gauges, ready_gauges
@@ -76,8 +79,10 @@ def model_application(
         loaded.engine, pace or Pace(), executor, threads=threads, most_waiting=settings.max_waiting,
         time_limit=settings.time_limit, debug=settings.debug,
     )  # fmt: skip
-    posts = _posts(loaded, metadata)
+    posts = _posts(loaded, metadata, settings)
     gets = _probes(loaded, name, draining, metadata)
+    if settings.health_route:
+        gets[settings.health_route] = gets["/readyz"]
     metrics = Metrics(
         sorted({post.name for post in posts.values()} | {get.name for get in gets.values()} | {"metrics"}),
         signature.outputs.labels if signature is not None else None,
@@ -91,6 +96,8 @@ def model_application(
         return Reply(200, metrics.text(now), MEDIA_TYPE)
 
     gets["/metrics"] = Get("metrics", measured)
+    gets["/"] = Get("page", Kept(lambda: _try_page(loaded, metadata)))
+    gets["/docs"] = Get("page", Kept(lambda: _docs_page(loaded, metadata)))
 
     def make() -> AsgiApplication:
         from model_server.application import framework_application  # importing FastAPI takes a quarter of the start
@@ -101,15 +108,51 @@ def model_application(
                  draining=draining)  # fmt: skip
 
 
-def _posts(loaded: LoadedModel, metadata: ModelMetadata) -> dict[str, Post]:
+class Kept:
+    """A reply that is made when it is first asked for."""
+
+    def __init__(self, make: Callable[[], Reply]) -> None:
+        self._make = make
+        self._reply: Reply | None = None
+
+    def __call__(self) -> Reply:
+        if self._reply is None:
+            self._reply = self._make()
+        return self._reply
+
+
+def _try_page(loaded: LoadedModel, metadata: ModelMetadata) -> Reply:
+    from model_server.pages import try_page
+
+    return try_page(loaded, metadata)
+
+
+def _docs_page(loaded: LoadedModel, metadata: ModelMetadata) -> Reply:
+    from model_server.openapi import openapi_document
+    from model_server.pages import docs_page
+
+    return docs_page(openapi_document(loaded, metadata), loaded, metadata)
+
+
+def _posts(loaded: LoadedModel, metadata: ModelMetadata, settings: Settings) -> dict[str, Post]:
     signature, model = loaded.checked.manifest.signature, f"/v2/models/{metadata.name}"
     infer = Post("infer", TensorProtocol(metadata, signature))
-    rows = RowProtocol(signature) if signature is not None else _NoSignature(loaded, f"{model}/infer")
-    return {
-        "/predict": Post("predict", rows),
+    if signature is not None:
+        rows = RowProtocol(signature)
+        names = [column.name for column in signature.columns]
+        predict, v1 = Post("predict", rows), Post("v1", InstanceProtocol(signature, rows))
+        invocations = Post("invocations", InvocationProtocol(rows, names), CsvProtocol(rows, signature), CsvAnswers)
+    else:
+        refusing = _NoSignature(loaded, f"{model}/infer")
+        predict, v1, invocations = Post("predict", refusing), Post("v1", refusing), Post("invocations", refusing)
+    routes = {
+        "/predict": predict,
+        "/invocations": invocations,
+        f"/v1/models/{metadata.name}:predict": v1,
         f"{model}/infer": infer,
         **{f"{model}/versions/{version}/infer": infer for version in metadata.known_versions},
     }
+    return {settings.predict_route: v1, **routes} if settings.predict_route else routes
 
 
 class _NoSignature:
@@ -136,12 +179,16 @@ def _probes(loaded: LoadedModel, name: str, draining: Draining, metadata: ModelM
         return Get("health", lambda: no if draining.begun else yes)
 
     live, live_v2 = Reply(200, b'{"status":"live"}'), Reply(200, b'{"live":true}')
+    models = Reply(200, msgspec.json.encode({"models": [name]}))
     status = either({"status": "ready", **known}, {"status": "draining", **known})
     model_ready = either({"name": name, "ready": True}, {"name": name, "ready": False})
     return {
         "/livez": Get("health", lambda: live),
         "/readyz": either({"status": "ready"}, {"status": "draining"}),
         "/health": status,
+        "/ping": either({"status": "ready"}, {"status": "draining"}),
+        "/v1/models": Get("metadata", lambda: models),
+        f"/v1/models/{name}": either({"name": name, "ready": True}, {"name": name, "ready": False}),
         "/v2/health/live": Get("health", lambda: live_v2),
         "/v2/health/ready": either({"ready": True}, {"ready": False}),
         f"/v2/models/{name}/ready": model_ready,

@@ -6,6 +6,9 @@ types come from the signature, not from Python annotations. https://spec.openapi
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Sequence
 from typing import Any
 
 from model_server.column_schemas import Schema, example_row, prediction_schema, row_list_schema, row_schema
@@ -26,7 +29,7 @@ def openapi_document(loaded: LoadedModel, metadata: ModelMetadata) -> dict[str, 
     paths = _health_paths() | _tensor_paths(loaded, metadata)
     if manifest.signature is not None:
         schemas |= _row_schemas(manifest.signature)
-        paths["/predict"] = {"post": _predict_operation(loaded, manifest.signature)}
+        paths |= _row_paths(loaded, metadata, manifest.signature)
     metrics = ", ".join(f"{name} {value}" for name, value in manifest.metrics.items())
     return {
         "openapi": "3.1.0",
@@ -98,6 +101,8 @@ _REFUSALS: dict[str, Any] = {
     "415": _json("the body is not declared as JSON", _ref("Refusal")),
     "422": _json("values that don't fit, each with row and column", _ref("Refusal")),
     "500": _json("a fault of the server or the model's own code", _ref("Fault")),
+    "503": _json("too many requests wait, or the server is ending; see Retry-After", _ref("Refusal")),
+    "504": _json("no answer within the time limit", _ref("Refusal")),
 }
 
 
@@ -135,30 +140,71 @@ def _row_schemas(signature: Signature) -> dict[str, Schema]:
     }
 
 
-def _predict_operation(loaded: LoadedModel, signature: Signature) -> dict[str, Any]:
+def _row_paths(loaded: LoadedModel, metadata: ModelMetadata, signature: Signature) -> dict[str, Any]:
     rows: Schema = {"type": "array", "items": _ref("RowForm"), "minItems": 1}
-    envelopes = [
-        {"type": "object", "properties": {name: rows}, "required": [name], "additionalProperties": False}
-        for name in ("rows", "instances")
-    ]
     names = [column.name for column in signature.columns]
     golden = loaded.golden.rows if loaded.golden else ()
     one, several = example_row(signature, golden), [list(row) for row in golden[:3]]
+    several = several or [one]
+    answer = _json("one prediction per row", _ref("Predictions"), _example_answer(loaded, signature))
     by_name = dict(zip(names, one, strict=True))
     examples: dict[str, Any] = {"one row": {"value": by_name}}
     if len(several) > 1:
         examples["several rows"] = {"value": [dict(zip(names, row, strict=True)) for row in several]}
-    examples["values in column order"] = {"value": {"rows": several or [one]}}
+    examples["values in column order"] = {"value": {"rows": several}}
     if len(names) == 1:
-        examples["plain values"] = {"value": [row[0] for row in several or [one]]}
-    media = {"schema": {"anyOf": [_ref("RowForm"), rows, *envelopes]}, "examples": examples}
-    return {
-        "summary": "Predict rows",
-        "operationId": "predict",
-        "requestBody": {"required": True, "content": {"application/json": media}},
-        "responses": {"200": _json("one prediction per row", _ref("Predictions"), _example_answer(loaded, signature)),
-                      **_REFUSALS},
+        examples["plain values"] = {"value": [row[0] for row in several]}
+    forms = [_ref("RowForm"), rows, _envelope("rows", rows), _envelope("instances", rows)]
+    split = {"columns": names, "data": several}
+    text = "\n".join(map(_csv_line, [names, *several])) + "\n"
+    v1 = _json("one prediction per row", _envelope("predictions", {"type": "array"}))
+    asked = {
+        **_envelope("instances", rows),
+        "properties": {"instances": rows, "parameters": {
+            "type": "object", "properties": {"probabilities": {"type": "boolean", "default": False}}}},
     }  # fmt: skip
+    if not signature.outputs.probabilities:
+        asked = _envelope("instances", rows)
+    return {
+        "/predict": {"post": _operation("Predict rows", "predict", {"anyOf": forms}, examples, answer)},
+        f"/v1/models/{metadata.name}:predict": {"post": _operation(
+            "Predict rows (KServe V1, Vertex AI)", "predict_v1", asked,
+            {"rows": {"value": {"instances": several}}}, v1)},
+        "/invocations": {"post": _operation(
+            "Predict rows (MLflow, SageMaker)", "invocations",
+            {"anyOf": [*forms, _envelope("dataframe_records", rows), _envelope("dataframe_split", {"type": "object"}),
+                       _envelope("inputs", {"anyOf": [rows, {"type": "object"}]})]},
+            {"split": {"value": {"dataframe_split": split}}, "records": {"value": {"dataframe_records": [by_name]}}},
+            answer, text)},
+    }  # fmt: skip
+
+
+def _envelope(name: str, content: Schema) -> Schema:
+    return {"type": "object", "properties": {name: content}, "required": [name], "additionalProperties": False}
+
+
+def _csv_line(values: Sequence[object]) -> str:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="").writerow(
+        str(value).lower() if isinstance(value, bool) else value for value in values
+    )
+    return written.getvalue()
+
+
+def _operation(
+    summary: str, name: str, schema: Schema, examples: dict[str, Any], answer: dict[str, Any], text: str = ""
+) -> dict[str, Any]:
+    content: dict[str, Any] = {"application/json": {"schema": schema, "examples": examples}}
+    if text:
+        content["text/csv"] = {"schema": {"type": "string"}, "examples": {"with names": {"value": text}}}
+        answers = answer["content"] | {"text/csv": {"schema": {"type": "string"}}}
+        answer = answer | {"content": answers}
+    return {
+        "summary": summary,
+        "operationId": name,
+        "requestBody": {"required": True, "content": content},
+        "responses": {"200": answer, **_REFUSALS},
+    }
 
 
 def _example_answer(loaded: LoadedModel, signature: Signature) -> dict[str, Any] | None:
@@ -183,9 +229,12 @@ def _health_paths() -> dict[str, Any]:
         "/livez": probe("Does the process answer?", may_refuse=False),
         "/readyz": probe("Should requests be sent here?"),
         "/health": probe("Ready, with model and digest"),
+        "/ping": probe("Should requests be sent here? (SageMaker, MLflow)"),
+        "/metrics": {"get": {"summary": "Counters for Prometheus", "responses": {
+            "200": {"description": "text", "content": {"text/plain": {"schema": {"type": "string"}}}}}}},
         "/v2/health/live": probe("Does the process answer?", may_refuse=False),
         "/v2/health/ready": probe("Should requests be sent here?"),
-    }
+    }  # fmt: skip
 
 
 def _tensor_paths(loaded: LoadedModel, metadata: ModelMetadata) -> dict[str, Any]:
@@ -226,6 +275,8 @@ def _tensor_paths(loaded: LoadedModel, metadata: ModelMetadata) -> dict[str, Any
     }
     model = f"/v2/models/{metadata.name}"
     return {
+        "/v1/models": read("Names of models (V1)"),
+        f"/v1/models/{metadata.name}": read("Is the model ready? (V1)"),
         "/v2": read("Server"),
         "/v2/models": read("Names of models"),
         model: read("Inputs and outputs of the model"),

@@ -10,6 +10,7 @@ model, say), it may be that value itself. The body is one row, a list of rows, o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -36,7 +37,7 @@ class RowProtocol:
 
     def read(self, body: bytes) -> Asked:
         """Raises Refusal."""
-        rows = self._typed.read(body) if self._typed is not None else None
+        rows = self.typed_rows(body)
         if rows is None:
             rows = self.rows(decoded(body, self._decoder))
         return Asked(rows, predictions=True, probabilities=True)
@@ -50,10 +51,22 @@ class RowProtocol:
             200, b'%b,"probabilities":%b,%b' % (start, self._encode(probabilities), self._end), predictions=predictions
         )
 
+    def typed_rows(self, body: bytes) -> list[Row] | None:
+        """Rows of a body that is plainly rows, see `typed_rows`; None of any other."""
+        return self._typed.read(body) if self._typed is not None else None
+
+    def typed_instances(self, body: bytes) -> list[Row] | None:
+        """The same of a body that is plainly ``{"instances": [rows]}``."""
+        return self._typed.read_instances(body) if self._typed is not None else None
+
     def rows(self, document: Any) -> list[Row]:
         """Rows in column order from a decoded body. Raises Refusal that lists every problem."""
+        return self.rows_of(self._given_rows(document))
+
+    def rows_of(self, listed: Sequence[Any]) -> list[Row]:
+        """Rows in column order from a list of decoded rows. Raises Refusal that lists every problem."""
         problems = Problems()
-        rows = [self._row(at, given, problems) for at, given in enumerate(self._given_rows(document))]
+        rows = [self._row(at, given, problems) for at, given in enumerate(listed)]
         problems.refuse_if_any()
         if not rows:
             raise Refusal(422, "there are no rows; send at least one")

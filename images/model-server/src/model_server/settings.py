@@ -16,6 +16,7 @@ from taskkit.errors import UsageError
 
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+ROUTE = re.compile(r"(?:/[A-Za-z0-9._~:@-]+)+")
 MEBIBYTE = 1 << 20
 
 
@@ -41,6 +42,10 @@ class Settings:
     """Seconds after which a request that is answered in a thread is given up with a 504."""
     engine: str
     """``auto``, ``onnx`` or ``sklearn``."""
+    predict_route: str
+    """Path of one more V1 predict, empty or as Vertex AI names it."""
+    health_route: str
+    """Path of one more readiness probe, likewise."""
     drain_delay: float
     """Seconds in which requests are still accepted after SIGTERM, while /readyz already says no."""
     drain_timeout: float
@@ -70,6 +75,8 @@ OPTIONS = (
     _Option("max-waiting", ("MAX_WAITING",), "1000", "requests that may wait; further ones are refused (503)"),
     _Option("time-limit", ("TIME_LIMIT",), "60", "seconds after which a prediction is given up (504)"),
     _Option("engine", ("ENGINE",), "auto", "onnx: only ONNX Runtime; sklearn: only scikit-learn; auto: what is faster"),
+    _Option("predict-route", ("AIP_PREDICT_ROUTE",), "", "one more path for V1 predict requests"),
+    _Option("health-route", ("AIP_HEALTH_ROUTE",), "", "one more path for readiness"),
     _Option("drain-delay", ("DRAIN_DELAY",), "0", "seconds after SIGTERM in which requests are still accepted"),
     _Option("drain-timeout", ("DRAIN_TIMEOUT",), "25", "seconds for requests in flight to end"),
 )  # fmt: skip
@@ -112,6 +119,8 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] = os.environ) 
         max_waiting=int(_number("max-waiting", values["max-waiting"], 1, 1_000_000, whole=True)),
         time_limit=_number("time-limit", values["time-limit"], 0.01, 86400),
         engine=_one_of("engine", values["engine"], ENGINES),
+        predict_route=_route("predict-route", values["predict-route"]),
+        health_route=_route("health-route", values["health-route"]),
         drain_delay=_number("drain-delay", values["drain-delay"], 0, 3600),
         drain_timeout=_number("drain-timeout", values["drain-timeout"], 0, 3600),
         explain=given["explain"],
@@ -131,6 +140,12 @@ def _digest(value: str) -> str | None:
 def _model_name(value: str) -> str:
     if not MODEL_NAME.fullmatch(value):
         raise UsageError(f"model-name is '{value}'", "it may hold letters, digits, '.', '_' and '-'")
+    return value
+
+
+def _route(name: str, value: str) -> str:
+    if value and not ROUTE.fullmatch(value):
+        raise UsageError(f"{name} is '{value}'", "it must be a path such as /predict, without a query or escapes")
     return value
 
 

@@ -64,6 +64,13 @@ class TypedRows:
             return None
         return None
 
+    def read_instances(self, body: bytes) -> list[Row] | None:
+        """The same for ``{"instances": [rows]}`` and nothing else."""
+        try:
+            return self._plain(self._instances(body).instances) or None
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+
     def _envelope(self, body: bytes) -> list[Any]:
         try:
             found: list[Any] = self._instances(body).instances
