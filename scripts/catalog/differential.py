@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catalog.engine.outcomes import RunOutcome, Status, TaskOutcome
+from catalog.engine.outcomes import Reason, RunOutcome, Status, TaskOutcome
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PATH = re.compile(r"(?<![\w.])/(?:tekton|workspace|tmp)(?:/[\w.-]+)+")
@@ -51,9 +51,13 @@ def _differences(local: RunOutcome, cluster: RunOutcome) -> Iterator[str]:
 _COMPARED = ("status", "reason", "exit code", "attempts", "results")
 
 
+_ENDED = {Reason.TASK_TIMEOUT, Reason.TASK_CANCELLED}
+
+
 def _seen(task: TaskOutcome) -> tuple[Any, ...]:
     # A TaskRun that never had a process has no exit code here, and -1 where a cluster lists its steps all the same.
-    code = None if task.exit_code == -1 else task.exit_code
+    # Whether a task that was ended had begun is a matter of how busy the machine was.
+    code = None if task.exit_code == -1 or task.reason in _ENDED else task.exit_code
     ran = task.status in {Status.SUCCEEDED, Status.FAILED}
     return str(task.status), str(task.reason), code, task.attempts if ran else 1, _masked(task.results)
 

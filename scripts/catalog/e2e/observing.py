@@ -79,13 +79,13 @@ def _results(status: Mapping[str, Any]) -> dict[str, Any]:
 def _task(task_run: Mapping[str, Any], name: str) -> TaskOutcome:
     status, condition = task_run.get("status") or {}, _condition(task_run)
     steps = tuple(_step(each) for each in status.get("steps") or ())
-    failing = [step.exit_code for step in steps if step.exit_code]
+    failing = [step.exit_code for step in steps if step.failed]
     return TaskOutcome(
         name=name,
         status=_status(condition),
         reason=condition.get("reason", ""),
         message=condition.get("message", ""),
-        exit_code=failing[0] if failing else 0 if steps else None,
+        exit_code=failing[0] if failing else steps[-1].exit_code if steps else None,
         results=_results(status),
         steps=steps,
         seconds=_seconds(status),

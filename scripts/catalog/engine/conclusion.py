@@ -6,13 +6,26 @@ Source: GetPipelineConditionStatus and ApplyTaskResultsToPipelineResults in pkg/
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from catalog.engine import references
 from catalog.engine.outcomes import Reason, Skip, Status, TaskOutcome
 from catalog.engine.references import texts_in
-from catalog.engine.scheduling import Graph, State
+from catalog.engine.scheduling import Graph, State, stops
 from catalog.engine.substitution import IndexOutOfBoundsError, Replacements, Value
+
+
+def as_told(graph: Graph, state: State) -> tuple[TaskOutcome, ...]:
+    """All outcomes in the pipeline's order. Of a run that a failure stopped Tekton says of every skipped task before
+    ``finally`` that it was for that reason, whatever it was first (``skip`` is asked anew at the end)."""
+    outcomes = [state.outcomes[node.name] for node in graph.nodes]
+    if state.cancelled or not any(stops(node, state.outcomes[node.name]) for node in graph.nodes):
+        return tuple(outcomes)
+    main = [outcome.status is Status.SKIPPED and not outcome.is_finally for outcome in outcomes]
+    return tuple(
+        replace(one, reason=Skip.STOPPING) if is_main else one for one, is_main in zip(outcomes, main, strict=True)
+    )
 
 
 def verdict(graph: Graph, state: State) -> tuple[Status, str, str]:
@@ -25,7 +38,7 @@ def verdict(graph: Graph, state: State) -> tuple[Status, str, str]:
     late = [outcome for outcome in skipped if outcome.reason in _TIMEOUTS]
     message = _summary(outcomes, failed, ignored)
     broken = [outcome for outcome in outcomes if outcome.ends_run]
-    stuck = [outcome for outcome in outcomes if outcome.reason == Reason.PIPELINE_TIMEOUT]
+    stuck = [outcome for outcome in outcomes if outcome.reason == Skip.PIPELINE_TIMEOUT]
     if state.cancelled:
         return Status.FAILED, Reason.PIPELINE_CANCELLED, f"the run was cancelled; {message}"
     if broken:

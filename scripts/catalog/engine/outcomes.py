@@ -66,6 +66,8 @@ class StepOutcome:
     message: str = ""
     seconds: float = 0.0
     results: Mapping[str, Value] = field(default_factory=dict)
+    carried: Mapping[str, str] = field(default_factory=dict)
+    """The task's results as texts, as they were when the step ended; none when they were too large."""
     stops: bool = False
     """Whether the steps after it are skipped (not so for results that are too large)."""
 

@@ -231,7 +231,7 @@ class _PipelineRun:
             status=status,
             reason=reason,
             message=message,
-            tasks=tuple(self.state.outcomes[node.name] for node in self.graph.nodes),
+            tasks=conclusion.as_told(self.graph, self.state),
             results=results,
             seconds=time.monotonic() - self.began,
             workspaces=self.plan.folders(self.workshop.volumes),

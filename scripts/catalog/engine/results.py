@@ -20,7 +20,11 @@ _STARTED = {"key": "StartedAt", "value": "2026-01-01T00:00:00.000Z", "type": _IN
 
 
 class ResultError(ValueError):
-    """What was written is not of the declared type."""
+    """What was written is not of the declared type; an object that lacks keys is there all the same."""
+
+    def __init__(self, message: str, value: Value | None = None) -> None:
+        super().__init__(message)
+        self.value = value
 
 
 def written(folder: Path, names: Iterable[str]) -> dict[str, str]:
@@ -64,7 +68,7 @@ def parse(declared: Mapping[str, Any], text: str) -> Value:
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
         raise ResultError(f"result {name} is declared as an object of strings, but the step wrote {_short(text)}")
     if missing := [key for key in declared.get("properties") or () if key not in value]:
-        raise ResultError(f"result {name} lacks the keys {', '.join(missing)} of its properties")
+        raise ResultError(f"result {name} lacks the keys {', '.join(missing)} of its properties", value)
     return value
 
 
@@ -78,6 +82,8 @@ def parse_all(declared: Iterable[Mapping[str, Any]], texts: Mapping[str, str]) -
                 values[result["name"]] = parse(result, texts[result["name"]])
             except ResultError as error:
                 problems.append(str(error))
+                if error.value is not None:
+                    values[result["name"]] = error.value
     return values, problems
 
 

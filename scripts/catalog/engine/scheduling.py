@@ -152,11 +152,7 @@ class _Look:
     @cached_property
     def stopping(self) -> bool:
         """A task failed, or could not be started for want of a result, and nobody ignores it."""
-        return any(
-            (outcome.failed and not node.ignores_failure) or outcome.reason == Reason.PIPELINE_INVALID
-            for node in self.graph.nodes
-            if not node.is_finally and (outcome := self.state.outcomes.get(node.name))
-        )
+        return any(stops(node, self.state.outcomes.get(node.name)) for node in self.graph.nodes)
 
     @cached_property
     def broken(self) -> Reason | None:
@@ -191,12 +187,16 @@ class _Look:
         return all(parent in self.state.outcomes for parent in self.graph.parents[node.name])
 
     def _ended(self, node: Node) -> TaskOutcome | None:
-        """What comes before all else: the end of the run, and an element that an array result does not have, on
-        which the run fails as soon as the result is there (validateArrayResultsIndex)."""
+        """What comes before all else: the end of the run, in which what had to wait is no longer looked at, and an
+        element that an array result does not have, on which the run fails as soon as the result is there
+        (validateArrayResultsIndex)."""
         if self.state.cancelled:
             return _not_run(node, Reason.PIPELINE_CANCELLED)
         if self.broken:
             return _not_run(node, self.broken)
+        before_it = self.main_done if node.is_finally else self._parents_done(node)
+        if self.state.pipeline_over and not before_it:
+            return _not_run(node, Reason.PIPELINE_TIMEOUT)
         if not self._missing(node):
             for use in node.uses:
                 value = self.values.values.get(use.dotted)
@@ -249,7 +249,7 @@ class _Look:
             return None
         missing = self._missing(node)
         if missing and not node.skips_without_results:
-            return _not_run(node, Reason.PIPELINE_TIMEOUT, _waits_in_vain(*missing[0]))
+            return replace(_skipped(node, Skip.PIPELINE_TIMEOUT), message=_waits_in_vain(*missing[0]))
         if missing:
             return _skipped(node, Skip.RESULTS)
         if not _when_allows(node, self.values | self._statuses):
@@ -282,6 +282,13 @@ class _Look:
         if "taskSpec" in body:
             body["taskSpec"] = propagated(self.state.outcomes).task_spec(body["taskSpec"])
         return body
+
+
+def stops(node: Node, outcome: TaskOutcome | None) -> bool:
+    """Whether what came of a task keeps others from starting (IsStopping)."""
+    if outcome is None or node.is_finally:
+        return False
+    return (outcome.failed and not node.ignores_failure) or outcome.reason == Reason.PIPELINE_INVALID
 
 
 def _when_allows(node: Node, values: Replacements) -> bool:

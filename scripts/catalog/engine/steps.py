@@ -276,7 +276,8 @@ def _recorded(step: Mapping[str, Any], name: str, ended: process.Ended, around: 
 def _with_results(step: Mapping[str, Any], around: Surroundings, outcome: StepOutcome) -> StepOutcome:
     declared = step.get("results") or []
     texts = results.written(around.room.step_results(outcome.name), [result["name"] for result in declared])
-    size = results.message_size(results.written(around.room.results, around.declared_results), texts)
+    of_task = results.written(around.room.results, around.declared_results)
+    size = results.message_size(of_task, texts)
     if size > results.LIMIT:
         message = (
             f"its results take {size} bytes with the JSON around them, more than the {results.LIMIT} that Tekton "
@@ -285,5 +286,6 @@ def _with_results(step: Mapping[str, Any], around: Surroundings, outcome: StepOu
         return replace(outcome, exit_code=1, ended="Error", message=message)
     values, problems = results.parse_all(declared, texts)
     if problems:
-        return replace(outcome, exit_code=1, ended="Error", message="; ".join(problems), stops=True)
-    return replace(outcome, results=values)
+        message = "; ".join(problems)
+        return replace(outcome, exit_code=1, ended="Error", message=message, stops=True, carried=of_task)
+    return replace(outcome, results=values, carried=of_task)

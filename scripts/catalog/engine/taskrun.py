@@ -128,7 +128,7 @@ class _Attempt:
             on_line=lambda step, text: self.workshop.listener.line(self.task_run.label, step, text),
         )
         outcomes = self._run_steps(list(zip(names, merged, strict=True)), around)
-        return self._outcome(spec, outcomes, room)
+        return self._outcome(spec, outcomes)
 
     def _substituted(
         self, spec: Mapping[str, Any], values: Mapping[str, Value], room: steps.Room, names: Iterable[str]
@@ -197,9 +197,9 @@ class _Attempt:
             outcomes.append(outcome)
         return tuple(outcomes)
 
-    def _outcome(self, spec: Mapping[str, Any], outcomes: tuple[StepOutcome, ...], room: steps.Room) -> TaskOutcome:
+    def _outcome(self, spec: Mapping[str, Any], outcomes: tuple[StepOutcome, ...]) -> TaskOutcome:
         declared = spec.get("results") or []
-        texts = results.written(room.results, (result["name"] for result in declared))
+        texts = {name: text for step in outcomes for name, text in step.carried.items()}
         values, problems = results.parse_all(declared, texts)
         late = Replacements(
             {f"steps.{step.name}.results.{name}": value for step in outcomes for name, value in step.results.items()}

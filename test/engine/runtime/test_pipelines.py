@@ -172,6 +172,19 @@ def test_a_failure_stops_the_rest_finally_runs_and_the_exit_code_is_kept(execute
     assert ran.log == "tidy"
 
 
+def test_a_failure_is_in_the_end_why_all_other_tasks_were_skipped(execute):
+    tasks = f"""
+        tasks:
+          - {{name: guarded, when: [{{input: a, operator: in, values: [b]}}], taskSpec: {script("echo never")}}}
+          - {{name: bad, runAfter: [guarded], taskSpec: {script("exit 1")}}}
+        finally:
+          - {{name: last, when: [{{input: a, operator: in, values: [b]}}], taskSpec: {script("echo never")}}}
+        """
+    found = by_name(execute(pipeline(tasks)))
+    assert found["guarded"] == ("Skipped", "PipelineRun was stopping")
+    assert found["last"] == ("Skipped", "When Expressions evaluated to false")
+
+
 def test_an_ignored_failure_has_its_own_reason(execute):
     tasks = f"""
         tasks:
@@ -230,7 +243,7 @@ def test_the_limit_for_all_ends_the_run_without_finally(execute):
         finally: [{{name: tidy, taskSpec: {script("echo never")}}}]
         """
     ran = execute(pipeline(tasks, run="timeouts: {pipeline: 300ms}"))
-    assert by_name(ran)["tidy"] == ("Skipped", "PipelineRun timeout has been reached")
+    assert by_name(ran)["tidy"] == ("None", "PipelineRunTimeout")
     assert ran.outcome.reason == "PipelineRunTimeout"
     assert ran.log == ""
 

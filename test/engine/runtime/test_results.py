@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.engine.results import ResultError, message_size, parse
+from catalog.engine.results import ResultError, message_size, parse, parse_all
 
 
 def test_a_string_stays_as_it_was_written():
@@ -89,3 +89,10 @@ def test_a_failed_task_keeps_its_results_and_a_result_not_written_is_absent(exec
     )
     assert ran.outcome.task("t").exit_code == 4
     assert ran.outcome.results == {"r": "kept", "empty": ""}
+
+
+def test_an_object_without_a_key_is_wrong_and_there_all_the_same():
+    declared = {"name": "o", "type": "object", "properties": {"a": {}, "b": {}}}
+    values, [problem] = parse_all([declared], {"o": '{"a": "x"}'})
+    assert values == {"o": {"a": "x"}}
+    assert problem == "result o lacks the keys b of its properties"

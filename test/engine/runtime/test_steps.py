@@ -280,3 +280,19 @@ def test_what_a_step_has_write_protected_is_removed_too(tmp_path):
         (folder / "a/b").chmod(0o500)
         (folder / "a").chmod(0o500)
     assert not folder.exists()
+
+
+def test_results_that_grew_too_large_are_those_of_the_step_before(execute):
+    ran = execute("""
+        apiVersion: tekton.dev/v1
+        kind: TaskRun
+        metadata: {name: t}
+        spec:
+          taskSpec:
+            results: [{name: r}, {name: large}]
+            steps:
+            - {name: small, image: x, script: 'printf kept > $(results.r.path)'}
+            - {name: over, image: x, script: 'head -c 5000 /dev/zero | tr "\\\\0" x > $(results.large.path)'}
+        """)
+    assert ran.outcome.tasks[0].results == {"r": "kept"}
+    assert "its results take" in ran.outcome.message
