@@ -1,13 +1,13 @@
 """Real registries on loopback, a small catalog with images of a few bytes, and somebody else's git-clone."""
 
 import contextlib
+import json
 import shutil
 import socket
 import subprocess
 import time
 import urllib.request
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 from catalog import release
 from catalog.environments import ROOT
 from catalog.imaging.finishing import OCI
+from catalog.releasing import run
 from catalog.releasing.bundles import bundle, entry
 from catalog.releasing.objects import program_images, read_objects
 from catalog.releasing.places import FolderPlace, RegistryPlace, registry_place
@@ -108,6 +109,16 @@ class SmallCatalog:
         assert old in text, f"{file} has no {old!r}"
         (self.root / file).write_text(text.replace(old, new))
 
+    def write(self, file: str, text: str) -> None:
+        (self.root / file).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / file).write_text(text)
+
+    def add_version(self, kind: str, name: str, old: str, new: str) -> None:
+        """A copy of a version's folder under a new one."""
+        folder = self.root / kind / name
+        shutil.copytree(folder / old, folder / new)
+        self.change(f"{kind}/{name}/{new}/{name}.yaml", f'version: "{old}"', f'version: "{new}"')
+
     def set_image(self, program: str, text: str, version: str = "0.1.0") -> None:
         write_to_layout(small_image(text, version), FolderPlace(self.images).store(program), version, "move")
 
@@ -121,9 +132,8 @@ class SmallCatalog:
         release.publish(settings, self.tree, Progress())
 
 
-@pytest.fixture
-def catalog(tmp_path):
-    made = SmallCatalog(tmp_path / "tree", tmp_path / "images")
+def make_catalog(folder: Path) -> SmallCatalog:
+    made = SmallCatalog(folder / "tree", folder / "images")
     for name in ("task", "pipeline"):
         shutil.copytree(ROOT / name, made.root / name)
     for named in program_images(read_objects(made.root)):
@@ -132,18 +142,89 @@ def catalog(tmp_path):
 
 
 @pytest.fixture
-def catalog_with_git_clone(catalog, start_registry):
-    """git-clone as its project publishes it: the image a param with a default, in a registry that is not ours."""
-    foreign = start_registry()
-    put_git_clone(foreign)
-    catalog.settings["git_clone_bundle"] = f"{foreign.host}/{GIT_CLONE_BUNDLE}:v1.7.0"
-    catalog.foreign = foreign
-    return catalog
+def catalog(tmp_path):
+    return make_catalog(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def git_clone(start_registry):
+    """git-clone as its project publishes it, in a registry that is not ours; gives its bundle's reference."""
+    registry = start_registry()
+    put_git_clone(registry)
+    return f"{registry.host}/{GIT_CLONE_BUNDLE}:v1.7.0"
+
+
+@dataclass
+class GitClone:
+    registry: DockerRegistry
+    digest: str
+
+    @property
+    def reference(self) -> str:
+        return f"{self.registry.host}/{GIT_CLONE_BUNDLE}:v1.7.0"
+
+
+@pytest.fixture
+def own_git_clone(start_registry):
+    """git-clone in a registry that may be switched off."""
+    registry = start_registry()
+    return GitClone(registry, put_git_clone(registry))
+
+
+@pytest.fixture
+def without_pages(monkeypatch):
+    """For tests of what is not seen in a browser: pages take a second to render."""
+    monkeypatch.setattr(run.site, "site_files", lambda plan: {})
+
+
+@pytest.fixture
+def quick():
+    return QUICK
+
+
+@dataclass
+class Release:
+    """What a release left: the registry, the folder, the record."""
+
+    catalog: SmallCatalog
+    registry: DockerRegistry
+    out: Path
+
+    @property
+    def target(self) -> str:
+        return f"{self.registry.host}/team/catalog"
+
+    @property
+    def record(self) -> dict:
+        return json.loads((self.out / "release.json").read_text())
+
+    def bundle(self, kind: str, name: str) -> str:
+        found = [one["reference"] for one in self.record["bundles"] if (one["kind"], one["name"]) == (kind, name)]
+        (reference,) = found
+        return reference
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory, start_registry, git_clone):
+    """One release that tests only read."""
+    folder = tmp_path_factory.mktemp("released")
+    catalog = make_catalog(folder)
+    catalog.write("task/metric-gate/CHANGELOG.md", "# Changes\n\n## 0.1\n\n* The **first** one.\n")
+    catalog.settings["git_clone_bundle"] = git_clone
+    made = Release(catalog, start_registry(), folder / "dist")
+    catalog.release(made.target, made.out)
+    return made
+
+
+@pytest.fixture
+def fresh(tmp_path, catalog, start_registry, git_clone):
+    """A catalog and a registry of its own, nothing released yet."""
+    catalog.settings["git_clone_bundle"] = git_clone
+    return Release(catalog, start_registry(), tmp_path / "dist")
 
 
 def put_git_clone(registry: DockerRegistry) -> str:
-    place = partial(registry.place)()
-    place = registry_place(f"{registry.host}/tektoncd-catalog/git-clone", "x", Registries(patience=QUICK))
+    place = registry.place("tektoncd-catalog/git-clone")
     image = small_image("git-init", "1.7.0")
     place.stage("git-init", image)
     place.tag("git-init", image.root, "v1.7.0")

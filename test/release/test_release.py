@@ -1,43 +1,291 @@
-"""A release to a real registry, read back by the clients that will read it."""
+"""A release to a real registry: what is published, when it is seen, what happens when something fails."""
 
 import pytest
 
+from catalog import release
+from catalog.releasing import hub_tree, run
+from catalog.releasing.bundles import read_bundle
+from catalog.releasing.objects import read_object
+from catalog.releasing.places import RegistryPlace, whole_image
+from taskkit.errors import IntegrityError, TaskError
+from taskkit.oci.documents import Document
 
-@pytest.fixture
-def registry(start_registry):
-    return start_registry()
+pytestmark = pytest.mark.usefixtures("without_pages")
 
 
-def test_a_second_release_of_the_same_tree_gives_the_same_digests_and_pushes_nothing(
-    catalog_with_git_clone, registry, tmp_path, capsys
-):
-    target = f"{registry.host}/team/catalog"
-    catalog_with_git_clone.release(target, tmp_path / "one")
+def published(registry) -> dict[str, str]:
+    """Every tag in a registry with its digest."""
+    place = registry.place()
+    paths = ["metric-gate", "model-serve-build", "model-server", "sklearn-train", "catalog", "release"]
+    paths += [f"tasks/{name}" for name in paths[:2]] + ["tasks/sklearn-train", "pipelines/train-gate-build"]
+    paths += ["pipelines/clone-train-gate-build"]
+    return {f"{path}:{tag}": place.digest(path, tag) for path in paths for tag in place.tags(path)}
+
+
+def test_a_second_release_of_the_same_tree_gives_the_same_digests_and_pushes_nothing(fresh, tmp_path, capsys):
+    fresh.catalog.release(fresh.target, fresh.out)
     first = capsys.readouterr()
-    catalog_with_git_clone.release(target, tmp_path / "two")
+    fresh.catalog.release(fresh.target, tmp_path / "again")
     second = capsys.readouterr()
-    assert (tmp_path / "one" / "release.json").read_bytes() == (tmp_path / "two" / "release.json").read_bytes()
     assert "push Task metric-gate" in first.err
     assert "push" not in second.err
-    assert " new" not in second.out
     assert second.out.count(" there") == 11
+    assert files(fresh.out) == files(tmp_path / "again")
 
 
-def test_mirror_tmp(catalog_with_git_clone, start_registry, tmp_path, capsys):
-    from catalog import release
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    a, b = start_registry(), start_registry()
-    catalog_with_git_clone.release(f"{a.host}/team/catalog", tmp_path / "one")
-    assert release.main(["mirror", "--from", f"{a.host}/team/catalog", "--to", str(tmp_path / "carry")]) == 0
-    a.stop()
-    catalog_with_git_clone.foreign.stop()
-    assert (
-        release.main(
-            ["mirror", "--from", str(tmp_path / "carry"), "--to", f"{b.host}/x/y", "--out", str(tmp_path / "d")]
-        )
-        == 0
-    )
-    out = capsys.readouterr()
-    print(out.out, out.err)
-    text = (tmp_path / "d/yaml/pipeline/clone-train-gate-build/0.1/clone-train-gate-build.yaml").read_text()
-    print(text[5000:12000])
+
+def test_digests_do_not_depend_on_the_registry_having_been_reached_before(fresh, tmp_path, capsys):
+    fresh.catalog.release(fresh.target, fresh.out, dry_run=True)
+    planned = capsys.readouterr().out
+    assert published(fresh.registry) == {}
+    assert not fresh.out.exists()
+    fresh.catalog.release(fresh.target, fresh.out)
+    for told in (*fresh.record["images"], *fresh.record["bundles"]):
+        assert told["digest"] in planned
+    assert fresh.record["artifact"].rpartition("@")[2] in planned
+
+
+def test_images_bundles_and_the_record_are_below_the_prefix(released):
+    found = published(released.registry)
+    assert found == {
+        **{f"{one['program']}:{one['version']}": one["digest"] for one in released.record["images"]},
+        **{f"{one['path']}:{one['version']}": one["digest"] for one in released.record["bundles"]},
+        "release:0.1": released.record["artifact"].rpartition("@")[2],
+    }
+    assert len(found) == 11
+
+
+def test_a_failing_check_leaves_tags_and_folder_as_they_were_and_a_rerun_finishes(fresh, monkeypatch):
+    fresh.catalog.release(fresh.target, fresh.out)
+    before, folder = published(fresh.registry), files(fresh.out)
+    fresh.catalog.set_image("metric-gate", "another content")
+    fresh.catalog.change("task/metric-gate/0.1/metric-gate.yaml", "memory: ", "memory:  ")
+    real = hub_tree.hub_files
+
+    def wrong(plan):
+        return real(plan) | {"api/v1/packages/tekton-task/sklearn-catalog/metric-gate/index.html": b"{}"}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "hub_files", wrong)
+        with pytest.raises(KeyError):
+            fresh.catalog.release(fresh.target, fresh.out, replace=True)
+    assert published(fresh.registry) == before
+    assert files(fresh.out) == folder
+    fresh.catalog.release(fresh.target, fresh.out, replace=True)
+    after = published(fresh.registry)
+    assert {name for name in before if before[name] != after[name]} == {
+        "metric-gate:0.1.0", "tasks/metric-gate:0.1", "pipelines/train-gate-build:0.1",
+        "pipelines/clone-train-gate-build:0.1", "catalog:0.1", "release:0.1",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("nth", [1, 3, 6])
+def test_tags_that_moved_lead_back_when_a_later_one_fails(fresh, monkeypatch, nth):
+    fresh.catalog.release(fresh.target, fresh.out)
+    before, folder = published(fresh.registry), files(fresh.out)
+    fresh.catalog.set_image("metric-gate", "another content")
+    real, count = RegistryPlace.tag, 0
+
+    def failing(self, path: str, root: Document, tag: str):
+        nonlocal count
+        count += 1
+        if count == nth:
+            raise TaskError("the registry went away", "run again later")
+        real(self, path, root, tag)
+
+    monkeypatch.setattr(RegistryPlace, "tag", failing)
+    with pytest.raises(TaskError, match="the registry went away"):
+        fresh.catalog.release(fresh.target, fresh.out, replace=True)
+    assert published(fresh.registry) == before
+    assert files(fresh.out) == folder
+
+
+def test_a_tag_that_somebody_else_moves_meanwhile_is_noticed_and_put_back(fresh, monkeypatch, capsys):
+    fresh.catalog.release(fresh.target, fresh.out)
+    before = published(fresh.registry)
+    fresh.catalog.set_image("metric-gate", "another content")
+    place = fresh.registry.place()
+    server = whole_image(place.store("model-server"), place.root("model-server", "0.1.0"))
+    real = run.verify_tags
+
+    def after_a_stranger(items, target):
+        target.stage("metric-gate", server)
+        target.tag("metric-gate", server.root, "0.1.0")
+        real(items, target)
+
+    monkeypatch.setattr(run, "verify_tags", after_a_stranger)
+    with pytest.raises(IntegrityError, match=r"metric-gate:0.1.0 leads to sha256"):
+        fresh.catalog.release(fresh.target, fresh.out, replace=True)
+    assert published(fresh.registry) == before
+    assert "put back: " in capsys.readouterr().err
+
+
+def test_new_tags_that_a_registry_will_not_delete_are_named(fresh, monkeypatch, capsys):
+    monkeypatch.setattr(run, "verify_tags", lambda *_: (_ for _ in ()).throw(TaskError("no", "run again")))
+    with pytest.raises(TaskError, match="no"):
+        fresh.catalog.release(fresh.target, fresh.out)
+    assert f"stays, since the registry deletes no tags: {fresh.target}/catalog:0.1" in capsys.readouterr().err
+    assert not (fresh.out / "hub").exists()
+    monkeypatch.undo()
+    fresh.catalog.release(fresh.target, fresh.out)
+    assert "push" not in capsys.readouterr().err
+
+
+def test_nothing_is_seen_of_a_release_that_fails_while_it_is_pushed(fresh, monkeypatch):
+    real, count = RegistryPlace.stage, 0
+
+    def failing(self, path, image):
+        nonlocal count
+        count += 1
+        if count == 7:
+            raise TaskError("the registry went away", "run again later")
+        real(self, path, image)
+
+    monkeypatch.setattr(RegistryPlace, "stage", failing)
+    with pytest.raises(TaskError, match="went away"):
+        fresh.catalog.release(fresh.target, fresh.out)
+    assert published(fresh.registry) == {}
+    monkeypatch.undo()
+    fresh.catalog.release(fresh.target, fresh.out)
+    assert len(published(fresh.registry)) == 11
+
+
+def test_a_released_version_is_not_changed_unless_that_is_asked_for(fresh):
+    fresh.catalog.release(fresh.target, fresh.out)
+    before = published(fresh.registry)
+    fresh.catalog.change("task/sklearn-train/0.1/sklearn-train.yaml", "cpu: 250m", "cpu: 500m")
+    with pytest.raises(TaskError, match=r"tasks/sklearn-train:0.1 is published with digest sha256:.*raise the version"):
+        fresh.catalog.release(fresh.target, fresh.out)
+    assert published(fresh.registry) == before
+
+
+def test_a_new_version_leaves_the_released_one_and_the_pipelines_that_use_it(fresh):
+    fresh.catalog.release(fresh.target, fresh.out)
+    before = published(fresh.registry)
+    fresh.catalog.add_version("task", "metric-gate", "0.1", "0.2")
+    fresh.catalog.change("task/metric-gate/0.2/metric-gate.yaml", "metric-gate:0.1.0", "metric-gate:0.2.0")
+    fresh.catalog.set_image("metric-gate", "version 0.2.0", "0.2.0")
+    fresh.catalog.release(fresh.target, fresh.out)
+    after = published(fresh.registry)
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {
+        "metric-gate:0.2.0", "tasks/metric-gate:0.2", "catalog:0.2", "release:0.2",
+    }  # fmt: skip
+    place = fresh.registry.place()
+    everything = read_bundle(place.store("catalog"), place.root("catalog", "0.2"))
+    labels = {one.name: one.body["metadata"]["labels"]["app.kubernetes.io/version"] for one in everything}
+    assert (labels["metric-gate"], labels["sklearn-train"]) == ("0.2", "0.1")
+
+
+def test_an_image_of_an_older_version_is_taken_from_what_was_published(fresh, tmp_path):
+    fresh.catalog.release(fresh.target, fresh.out)
+    old = next(one["digest"] for one in fresh.record["images"] if one["program"] == "metric-gate")
+    fresh.catalog.add_version("task", "metric-gate", "0.1", "0.2")
+    fresh.catalog.change("task/metric-gate/0.2/metric-gate.yaml", "metric-gate:0.1.0", "metric-gate:0.2.0")
+    fresh.catalog.images = tmp_path / "only-new"
+    fresh.catalog.set_image("metric-gate", "version 0.2.0", "0.2.0")
+    fresh.catalog.release(fresh.target, fresh.out)
+    digests = {one["version"]: one["digest"] for one in fresh.record["images"] if one["program"] == "metric-gate"}
+    assert digests["0.1.0"] == old != digests["0.2.0"]
+
+
+def test_git_clone_is_pinned_where_its_registry_is_reached_and_stays_pinned_when_it_is_not(
+    fresh, own_git_clone, capsys
+):
+    bundle = own_git_clone.reference
+    fresh.catalog.release(fresh.target, fresh.out, git_clone_bundle=bundle)
+    path = fresh.out / "yaml/pipeline/clone-train-gate-build/0.1/clone-train-gate-build.yaml"
+    assert f'default: "{bundle}@{own_git_clone.digest}"' in path.read_text()
+    own_git_clone.registry.stop()
+    fresh.catalog.release(fresh.target, fresh.out, git_clone_bundle=bundle)
+    assert f'default: "{bundle}@{own_git_clone.digest}"' in path.read_text()
+    assert "stays a tag" not in capsys.readouterr().err
+
+
+def test_git_clone_stays_a_tag_and_that_is_said_where_its_registry_was_never_reached(fresh, capsys):
+    nowhere = "127.0.0.1:9/tektoncd-catalog/git-clone/bundle:v1.7.0"
+    fresh.catalog.release(fresh.target, fresh.out, git_clone_bundle=nowhere)
+    assert f"note: {nowhere} stays a tag, its digest is not to be had: " in capsys.readouterr().err
+    text = (fresh.out / "yaml/pipeline/clone-train-gate-build/0.1/clone-train-gate-build.yaml").read_text()
+    assert f'default: "{nowhere}"' in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--registry", "https://ghcr.io/x"], "--registry 'https://ghcr.io/x' has a scheme"),
+        (["--registry", "localhost:5000"], "is no registry with a prefix"),
+        (["--registry", "my-team/catalog"], "is on Docker Hub, which has no nested repositories"),
+        (["--registry", "ghcr.io/x", "--version", "new"], "--version 'new' is no version"),
+        (["--registry", "ghcr.io/x", "--hub-url", "ftp://x"], "--hub-url 'ftp://x' is no http(s) address"),
+        (["mirror", "--from", "/x", "--to", "/x"], "--from and --to are both /x"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_one_line_and_exit_code_2(arguments, says, capsys):
+    assert release.main(arguments) == 2
+    err = capsys.readouterr().err
+    assert says in err
+    assert err.startswith("release: error: ")
+    assert len(err.splitlines()) == 1
+
+
+def test_a_registry_that_is_not_there_is_one_line_and_exit_code_3(catalog, monkeypatch, capsys, tmp_path, quick):
+    monkeypatch.setattr(release, "TREE", catalog.tree)
+    monkeypatch.setattr(release, "_HURRY", quick)
+    monkeypatch.setattr("taskkit.oci.transport.Patience.pause", lambda *_: None)
+    arguments = [
+        "--registry",
+        "127.0.0.1:9/x",
+        "--images",
+        str(catalog.images),
+        "--skip-checks",
+        "--out",
+        str(tmp_path),
+    ]
+    assert release.main([*arguments, "--dry-run"]) == 0
+    assert " unknown" in capsys.readouterr().out
+    assert release.main(arguments) == 3
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("release: error: ")
+    assert "127.0.0.1:9" in last
+
+
+def test_missing_images_are_all_named(catalog, start_registry, tmp_path):
+    registry = start_registry()
+    catalog.images = tmp_path / "nothing"
+    with pytest.raises(
+        TaskError, match=r"there is no image for metric-gate:0.1.0, model-serve-build:0.1.0, .*--images"
+    ):
+        catalog.release(f"{registry.host}/x", tmp_path / "dist")
+
+
+def test_an_image_that_says_it_is_another_version_is_refused(fresh):
+    fresh.catalog.set_image("metric-gate", "x", "0.3.0")
+    layout = fresh.catalog.images / "metric-gate"
+    for path in layout.glob("index.json"):
+        path.write_text(path.read_text().replace('"0.1.0"', '"old"').replace('"0.3.0"', '"0.1.0"'))
+    with pytest.raises(TaskError, match=r"metric-gate@sha256:\S+ is version 0.3.0, not 0.1.0"):
+        fresh.catalog.release(fresh.target, fresh.out)
+
+
+def test_every_reference_in_what_was_rendered_is_by_digest(released):
+    for path in (released.out / "yaml").rglob("*.yaml"):
+        text = path.read_text()
+        assert "ghcr.io/sklearn-catalog" not in text
+        kind = "Pipeline" if "pipeline" in path.parts else "Task"
+        body = read_object(kind, path.parts[-3], path.parts[-2], path).body
+        for step in body["spec"].get("steps", []):
+            assert "@sha256:" in step["image"]
+        for task in body["spec"].get("tasks", []):
+            assert task["taskRef"]["resolver"] in {"hub", "bundles"}
+
+
+def test_the_summary_is_a_table_with_whole_digests(released, capsys, tmp_path):
+    released.catalog.release(released.target, tmp_path / "again")
+    out = capsys.readouterr().out
+    for told in released.record["bundles"]:
+        assert told["digest"] in out
+    assert "objects in bundles" in out

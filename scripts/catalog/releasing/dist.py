@@ -50,7 +50,7 @@ def put_in_place(fresh: Path, target: Path) -> None:
     moved: list[tuple[Path, Path]] = []
     aside = fresh / ".before"
     try:
-        aside.mkdir()
+        aside.mkdir(exist_ok=True)
         for new in sorted(path for path in fresh.iterdir() if path != aside):
             here = target / new.name
             if here.exists():

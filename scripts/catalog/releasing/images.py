@@ -50,8 +50,10 @@ def given_images(place: Place) -> Callable[[ProgramImage], FoundImage | None]:
 
 
 def _in_folder(place: FolderPlace, named: ProgramImage) -> FoundImage | None:
+    """The image with the tag, else the one without any."""
     layout = place.store(named.program)
-    entry = layout.find(named.tag) or layout.find()
+    tag = next((tag for tag in (named.tag, "") if tag in layout.tags()), None)
+    entry = layout.find(tag) if tag is not None else None
     return _checked(place, named, layout.manifest(entry)) if entry else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +53,15 @@ class Section:
     html: Markup
 
 
-def sections(text: str, base: str) -> Iterator[Section]:
-    """The parts of a Markdown page that have headings; relative links lead to below ``base`` then."""
+def sections(text: str, base: str, without: Collection[str] = ()) -> Iterator[Section]:
+    """The parts of a Markdown page below headings, some left out; relative links lead to below ``base`` then."""
     tokens = _MARKDOWN.parse(text)
     _absolute(tokens, base)
     starts = [at for at, token in enumerate(tokens) if token.type == "heading_open" and token.tag == "h2"]
     for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True):
         title = tokens[start + 1].content
+        if title in without:
+            continue
         html = _MARKDOWN.renderer.render(tokens[start + 3 : end], _MARKDOWN.options, {})
         yield Section(re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-"), title, Markup(html))  # noqa: S704
 

@@ -181,12 +181,11 @@ class Page:
         found = [_sample(file, text) for file, text in self.source.samples.items()]
         return sorted(found, key=lambda one: (len(one.text), one.file))
 
-    @property
+    @cached_property
     def notes(self) -> list[Section]:
         """What its README tells beyond the YAML."""
         base = f"{SOURCE}/blob/main/{self.path}"
-        found = sections(self.source.beside("README.md"), base)
-        return [one for one in found if one.title not in _TOLD_ELSEWHERE]
+        return list(sections(self.source.beside("README.md"), base, _TOLD_ELSEWHERE))
 
     @property
     def changelog(self) -> Markup:

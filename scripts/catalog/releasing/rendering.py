@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import yaml
@@ -26,7 +27,7 @@ class Rendered:
     source: CatalogObject
     text: str
 
-    @property
+    @cached_property
     def body(self) -> dict[str, Any]:
         return read_body(self.text, f"{self.source.kind} {self.source.name}")
 
@@ -165,4 +166,4 @@ def _plain(text: str) -> str:
     """A value as YAML; in quotes where it would not be read as the same string."""
     read = yamlreader.nodes(text)[0]
     same = len(read) == 1 and isinstance(read[0], yaml.ScalarNode) and yamlreader.plain(read[0])[0] == text
-    return text if same else json.dumps(text)
+    return text if same else json.dumps(text, ensure_ascii=False)
