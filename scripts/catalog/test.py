@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.environments import ROOT
+from catalog.tree import Tree
 
 FAILED = 3
 _STABLE = ("--hypothesis-profile=ci",)
@@ -36,8 +37,10 @@ class Places:
 def places(root: Path, name: str) -> Places:
     """The tests of a task, program, pipeline or room of ``test/``; all empty where there is nothing of that name."""
     unit = [root / "images" / name / "tests", root / "test" / name]
-    runs = [*root.glob(f"task/{name}/*/tests"), *root.glob(f"pipeline/{name}/*/tests")]
-    return Places(tuple(path for path in unit if any(path.rglob("test_*.py"))), tuple(sorted(runs)))
+    runs = [path.parent / "tests" for kind in ("Task", "Pipeline") if (path := Tree(root).file(kind, name))]
+    return Places(
+        tuple(path for path in unit if any(path.rglob("test_*.py"))), tuple(path for path in runs if path.is_dir())
+    )
 
 
 def names(root: Path) -> list[str]:

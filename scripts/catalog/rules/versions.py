@@ -48,12 +48,12 @@ def _check_version(subject: Subject, place: Place) -> None:
     if place.version and not re.fullmatch(r"\d+\.\d+", place.version):
         message = f"the folder {place.version!r} is passed over by the community's test harness"
         subject.say("version-form", subject.metadata.at("name"), message, "call it by two numbers, such as 0.1")
-    if later := _sorted_after(place.version or version):
+    if later := sorted_after(place.version or version):
         message = f"tkn compares versions as text: {place.version or version} comes before {later}"
         subject.say("version-order", where, message, "raise the number before it instead: 1.0 after 0.9")
 
 
-def _sorted_after(version: str) -> str:
+def sorted_after(version: str) -> str:
     """An older version that a comparison as text takes for a newer one: 0.2 for 0.10; empty when there is none."""
     numbers = re.match(r"v?(\d+(?:\.\d+)*)", version)
     parts = numbers[1].split(".") if numbers else []
