@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import json
+import shutil
 import socket
 import subprocess
 import tarfile
@@ -28,6 +29,10 @@ PACKAGES = {
     for name, version in installed_packages().items()
     if name in ("scikit-learn", "numpy", "scipy", "pandas")
 }
+PARTS = ("docker-registry", "skopeo", "umoci")
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, PARTS)), reason=f"needs {', '.join(PARTS)} (Debian packages of these names)"
+)
 # bcrypt of "secret"; the registry accepts nothing else
 HTPASSWD = "builder:$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n"
 
