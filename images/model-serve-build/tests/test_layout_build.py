@@ -9,7 +9,6 @@ import pytest
 
 from taskkit.gate_report import approval_of
 
-
 readable_by_others = pytest.mark.skipif(
     not (shutil.which("skopeo") and shutil.which("umoci")), reason="needs skopeo and umoci (Debian packages)"
 )
