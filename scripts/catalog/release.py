@@ -6,6 +6,7 @@ import argparse
 import re
 import subprocess
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,7 +38,7 @@ from taskkit.errors import TaskError, UsageError
 from taskkit.oci.repository import Registries
 from taskkit.oci.transport import Patience
 
-DONE, INTERRUPTED = 0, 130
+DONE, OUR_FAULT, INTERRUPTED = 0, 70, 130
 _VERSION = re.compile(r"v?(\d+\.\d+(?:\.\d+)?)")
 _HURRY = Patience(attempts=2, total=5.0)
 """For what a release can do without."""
@@ -75,6 +76,9 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("release: interrupted; run it again to go on", file=sys.stderr)
         return INTERRUPTED
+    except Exception:  # noqa: BLE001 - Python's own exit code, 1, says nothing
+        traceback.print_exc()
+        return OUR_FAULT
     return DONE
 
 
@@ -204,7 +208,7 @@ def _table(title: str) -> Table:
 def _print(table: Table) -> None:
     """In full, wherever it goes: digests are to be copied."""
     console = Console(highlight=False)
-    console.width = max(console.width, 180) if not console.is_terminal else console.width
+    console.width = max(console.width, 220)
     console.print(table, soft_wrap=True)
 
 

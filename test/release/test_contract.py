@@ -101,3 +101,10 @@ def test_a_folder_that_can_not_be_written_is_named(tmp_path):
         dist.staged(tmp_path / "file" / "dist"),
     ):
         pass
+
+
+def test_what_a_killed_release_left_is_removed(tmp_path):
+    (tmp_path / ".new-abc" / "hub").mkdir(parents=True)
+    with dist.staged(tmp_path) as fresh:
+        assert [path.name for path in tmp_path.iterdir()] == [fresh.name]
+    assert list(tmp_path.iterdir()) == []

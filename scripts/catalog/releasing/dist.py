@@ -1,4 +1,4 @@
-"""The folder with all of a release that is not in a registry: written beside the old one, and put in place at once."""
+"""The folder with all of a release that is not in a registry: written aside first, and put in place at once."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from taskkit.errors import TaskError
 
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
-    """An empty folder beside ``target``, gone afterwards. Raises TaskError where nothing can be written."""
+    """An empty folder within ``target``, gone afterwards. Raises TaskError where nothing can be written."""
     try:
         target.mkdir(parents=True, exist_ok=True)
+        for left in target.glob(".new-*"):  # by a release that was killed
+            shutil.rmtree(left)
         fresh = Path(mkdtemp(prefix=".new-", dir=target))
         fresh.chmod(0o755)
     except OSError as error:

@@ -10,7 +10,8 @@ import json
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,25 +35,27 @@ class Hub:
     def installed(self, catalog: str, name: str, version: str = "") -> str:
         """The YAML that ``tkn hub install task NAME --from CATALOG [--version V]`` applies. Raises TaskError."""
         base = f"/api/v1/packages/tekton-task/{catalog}/{name}"
-        if not version:
-            found = [one["version"] for one in self._json(base)["available_versions"]]
-            version = max(found, key=_parsed)
-        package = self._json(f"{base}/{version}")
-        if not package["data"]["pipelines.minVersion"]:
-            raise TaskError(f"{self.url}{base}/{version} gives no pipelines.minVersion", "tkn can't install it")
-        package["repository"]["organization_name"]
-        return str(package["data"]["manifestRaw"])
+        with self._answers(base):
+            if not version:
+                found = [one["version"] for one in self._json(base)["available_versions"]]
+                version = max(found, key=_parsed)
+            package = self._json(f"{base}/{version}")
+            told = package["data"]["pipelines.minVersion"], package["repository"]["organization_name"]
+            if not all(told):
+                raise TaskError(f"{self.url}{base}/{version} is incomplete", "tkn can't install it")
+            return str(package["data"]["manifestRaw"])
 
     def installed_by_old_tkn(self, catalog: str, name: str, version: str = "") -> str:
         """The same with ``--type tekton``. Raises TaskError."""
         base = f"/v1/resource/{catalog}/task/{name}"
-        if not version:
-            number = int(self._json(base)["data"]["id"])
-            version = self._json(f"/v1/resource/{number}/versions")["data"]["versions"][-1]["version"]
-        details = self._json(f"{base}/{version}")["data"]
-        if not details["minPipelinesVersion"] or not isinstance(details["resource"]["id"], int):
-            raise TaskError(f"{self.url}{base}/{version} is incomplete", "tkn can't install it")
-        return str(self._json(f"{base}/{version}/yaml")["data"]["yaml"])
+        with self._answers(base):
+            if not version:
+                number = int(self._json(base)["data"]["id"])
+                version = self._json(f"/v1/resource/{number}/versions")["data"]["versions"][-1]["version"]
+            details = self._json(f"{base}/{version}")["data"]
+            if not details["minPipelinesVersion"] or not isinstance(details["resource"]["id"], int):
+                raise TaskError(f"{self.url}{base}/{version} is incomplete", "tkn can't install it")
+            return str(self._json(f"{base}/{version}/yaml")["data"]["yaml"])
 
     def resolved(self, catalog: str, kind: str, name: str, version: str) -> str:
         """The YAML that the hub resolver gives for a version or a constraint such as ``>= 0.1.0, < 1.0.0``.
@@ -60,13 +63,23 @@ class Hub:
         Raises NotFoundError, TaskError.
         """
         base = f"/api/v1/packages/tekton-{kind.lower()}/{catalog}/{name}"
-        listed = [one["version"] for one in self._json(base)["available_versions"] if not one.get("prerelease")]
         fits = constraint(version)
-        fitting = sorted((one for one in listed if fits(_parsed(one))), key=_parsed)
-        if not fitting:
-            raise NotFoundError(f"{self.url} has no version of {name} that fits '{version}'", f"it has {listed}")
-        found = ".".join(map(str, _parsed(fitting[-1])))
-        return str(self._json(f"{base}/{found}")["data"]["manifestRaw"])
+        with self._answers(base):
+            listed = [one["version"] for one in self._json(base)["available_versions"] if not one.get("prerelease")]
+            fitting = sorted((one for one in listed if fits(_parsed(one))), key=_parsed)
+            if not fitting:
+                raise NotFoundError(f"{self.url} has no version of {name} that fits '{version}'", f"it has {listed}")
+            found = ".".join(map(str, _parsed(fitting[-1])))
+            return str(self._json(f"{base}/{found}")["data"]["manifestRaw"])
+
+    @contextmanager
+    def _answers(self, path: str) -> Iterator[None]:
+        """Answers that lack what a client looks for."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            problem = f"{self.url}{path} is not answered as a hub does ({type(error).__name__}: {error})"
+            raise TaskError(problem, "is it served from the hub's folder?") from error
 
     def _json(self, path: str) -> Any:
         try:
