@@ -9,7 +9,8 @@ peculiarities included, since a run must not differ between this machine and a c
 * results come back as an array in the order of the TaskRuns' *names*: ``-10`` stands before ``-2``;
 * ``$(tasks.x.matrix.length)`` is counted before results of other tasks are known.
 
-:mod:`catalog.engine.validation.matrix` warns of each of these where it can be seen in the document.
+:mod:`catalog.engine.validation.matrix` warns of each of these where it can be seen in the document. One limit is this
+engine's own: more than 256 TaskRuns are refused when params make them, too, where Tekton counts only what is written.
 """
 
 from __future__ import annotations
