@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from catalog.environments import ROOT
+from catalog.tree import Tree
 
 
 class Copy:
@@ -18,8 +19,8 @@ class Copy:
         (root / "images").symlink_to(ROOT / "images")
 
     def change(self, kind: str, name: str, old: str, new: str) -> None:
-        """Replaces a text, which must be there, in the manifest of a Task or Pipeline."""
-        (path,) = (self.root / kind / name).glob(f"*/{name}.yaml")
+        """Replaces a text, which must be there, in the newest manifest of a Task or Pipeline."""
+        path = Tree(self.root).file(kind.capitalize(), name)
         text = path.read_text(encoding="utf-8")
         assert old in text, f"{path} has no {old!r}"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")

@@ -84,7 +84,7 @@ def test_a_required_param_that_is_empty_is_refused_by_its_name(task):
         ("metric-gate", "      optional: true\n", "", "optional workspaces are [], metric-gate has options for"),
         ("metric-gate", "--baseline=$(workspaces.baseline.path)", "--baseline=b", "workspace baseline reaches"),
         ("metric-gate", "command: [metric-gate]", "command: [sh, -c]", "the command is ['sh', '-c']"),
-        ("metric-gate", "metric-gate:0.1.0", "gate:0.1.0", "gate:0.1.0' is no image of a program in images/"),
+        ("metric-gate", "/metric-gate:", "/gate:", "' is no image of a program in images/"),
         ("metric-gate", "workingDir: $(workspaces.source.path)", "workingDir: /tmp", "workingDir is /tmp"),
         ("sklearn-train", "type: array", "type: string", "is of type string, the option takes array"),
         ("sklearn-train", "        - --\n", "", "unrecognized arguments: --data-path"),

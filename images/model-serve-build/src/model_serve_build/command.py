@@ -17,7 +17,7 @@ PROGRAM = Program(
                "{commit}, {short-commit} and {model-digest} are filled in", required=True),
         Option("base-image", "the serving image to build on, by reference or as oci-layout:path; "
                "empty for an image of the model alone",
-               f"ghcr.io/sklearn-catalog/model-server:{__version__}", allows_empty=True),
+               "ghcr.io/sklearn-catalog/model-server:0.1.0", allows_empty=True),
         Option("app", "your own ASGI application to serve instead, as FILE.py:NAME, for example src/serve.py:app"),
         Option("model-name", "the model's name when it is served; by default the last part of the image's repository"),
         Option("on-existing-tag", "when the tag is there with another image: fail, keep it and end well, or move it",
