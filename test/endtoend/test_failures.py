@@ -5,17 +5,24 @@ Each case is one row of a table: a project that does its part, what is changed i
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import limited_group
 import pytest
 from engine_runs import Done, Run, task_file
 from sklearn.linear_model import LinearRegression
+
+from catalog.tree import TREE
+from taskkit.model_directory import verify
 
 TRAIN = task_file("sklearn-train")
 MODEL = pickle.dumps(LinearRegression().fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]))
@@ -25,6 +32,19 @@ model, metrics = sys.argv[1:3]
 open(model, "wb").write(open("fitted.bin", "rb").read())
 json.dump({"r2": 1.0}, open(metrics, "w"))
 """
+# Leaves no room for what is written after the script's end.
+FILLS = (
+    GOOD
+    + """
+try:
+    with open("filler", "wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(512))
+except OSError:
+    pass
+"""
+)
+TOO_LARGE = "open('model.pkl', 'wb').write(bytes(4 << 20))"
 ARGS = {"args": ["{model}", "{metrics}"], "onnx": "off"}
 
 
@@ -82,14 +102,14 @@ SCRIPT = [
     Case("crashes", r"script src/train\.py was killed by SIGSEGV after .*; see its log above",
          "import ctypes\nctypes.string_at(0)"),
     Case("runs into the timeout", r"stopped by SIGTERM; the run was cancelled or ran into its timeout; raise it if training needs "
-         "longer", "import time\nprint('training', flush=True)\ntime.sleep(300)", stop_after=6),
+         "longer", "import time\nprint('training', flush=True)\ntime.sleep(300)", stop_after=6, code=1),  # Tekton's own exit code of a TaskRun that was stopped
     Case("reads stdin", r"script src/train\.py raised EOFError: EOF when reading a line; a script that reads stdin finds it empty "
          "here; pass what it asks for in args", "input('C? ')"),
     Case("is missing", r"script 'src/fit\.py' does not exist in the workspace \S.* \(there are: src/train\.py\); give the path of a "
          "Python file, or the name of a module", params={"script": "src/fit.py"}),
-    Case("is a missing module", r"script trainer\.task ended with exit code 1: .*No module named '?trainer'?.*; see its log above",
-         params={"script": "trainer.task"}),
-    Case("is a directory", r"script 'src' is a directory in the workspace .*; give the path of a Python file, or the name of a module",
+    Case("is a missing module", r"script trainer\.task can't be run: .*No module named 'trainer'.*; name a module as seen from the "
+         "workspace's root, or the path of a Python file", params={"script": "trainer.task"}),
+    Case("is a directory", r"script 'src/' is a directory in the workspace .*; give the path of a Python file, or the name of a module",
          params={"script": "src/"}),
     Case("has a syntax error", r"script src/train\.py raised SyntaxError: .*; mend the script; its traceback is in the log above",
          "def train(:\n    pass"),
@@ -101,7 +121,7 @@ SCRIPT = [
          r"are required: --data; pass the script's own arguments .*",
          "import argparse\np = argparse.ArgumentParser()\np.add_argument('--data', required=True)\np.parse_args()", params={"args": []}),
     Case("imports what is not there", r"script src/train\.py raised ModuleNotFoundError: No module named 'xgboost'; "
-         r"add the package that holds it to requirements, .*", "import xgboost"),
+         "add the package that holds it to requirements, or the module to the project", "import xgboost"),
 ]  # fmt: skip
 OUTPUT = [
     Case("no model", r"the script wrote no model; let it save the fitted estimator to the path in \{model\}, or name the file it "
@@ -114,7 +134,7 @@ OUTPUT = [
     Case("metrics are nested", r"metrics file metrics\.json has no finite number at its top level \(test: object\); let the script "
          "write a JSON object with numbers at its top level, .*", writes('{"test": {"r2": 1.0}}')),
     Case("metrics are NaN", r"metrics file metrics\.json has no finite number at its top level \(r2: NaN\); .*", writes('{"r2": NaN}')),
-    Case("metrics are empty", r"metrics file metrics\.json is not JSON \(it is empty\); .*", writes("")),
+    Case("metrics are empty", r"metrics file metrics\.json is empty; let the script write .*", writes("")),
     Case("metrics are an empty object", r"metrics file metrics\.json has no finite number at its top level \(it is empty\); .*",
          writes("{}")),
     Case("metrics are no text", r"metrics file metrics\.json is not JSON \(.*\); let the script write a JSON object .*",
@@ -197,3 +217,153 @@ def test_training_that_fails_says_why_and_leaves_nothing(case, tmp_path):
     kept = {project / name: (project / name).read_bytes() for name in case.kept}
     done = Run(TRAIN, project, {**ARGS, **case.params}, stop_after=case.stop_after).go()
     check_failure(done, "sklearn-train", case.code, case.said, kept)
+
+
+def read_only(project: Path) -> None:
+    """As a volume that was mounted so."""
+    subprocess.run(["mount", "--bind", str(project), str(project)], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", str(project)], check=True)
+
+
+def small_disk(project: Path) -> None:
+    """A file system of a megabyte."""
+    kept = {path.relative_to(project): path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(project)], check=True)
+    for name, content in kept.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_bytes(content)
+
+
+def mounts_work() -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        return not os.getuid() and not subprocess.run(
+            ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True, check=False
+        ).returncode  # fmt: skip
+
+
+@pytest.fixture
+def unmounted(tmp_path):
+    """What a test mounts is gone afterwards."""
+    yield
+    subprocess.run(["umount", "--lazy", str(tmp_path / "project")], capture_output=True, check=False)
+
+
+@pytest.mark.usefixtures("unmounted")
+@pytest.mark.skipif(not mounts_work(), reason="needs root that may mount")
+@pytest.mark.parametrize("case", [
+    Case("read-only", r"can't write .*/project/?\S* \(Read-only file system\); .*", setup=read_only),
+    Case("full disk", r"can't write .* \(No space left on device\); make room on the volume", FILLS, setup=small_disk),
+    Case("full disk of the script", r"script src/train\.py raised OSError: \[Errno 28\] No space left on device; "
+         "make room on the volume, or write less to it", TOO_LARGE, setup=small_disk),
+], ids=lambda case: case.name)  # fmt: skip
+def test_a_workspace_that_can_not_be_written_is_named(case, tmp_path):
+    project = project_of(case, tmp_path / "project")
+    done = Run(TRAIN, project, {**ARGS, **case.params}).go()
+    check_failure(done, "sklearn-train", case.code, case.said, {})
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="needs root that may give up its rights")
+def test_a_workspace_of_another_user_says_whose_it_is_and_what_to_set(tmp_path):
+    project = project_of(Case("owner", ""), tmp_path / "project")
+    for path in (project, *project.rglob("*")):
+        os.chown(path, 1234, 5678)
+    project.chmod(0o755)
+    ordinary = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]  # root without the right to write everywhere
+    command = [*ordinary, str(TREE.environment("sklearn-train") / "sklearn-train"), "--", "{model}", "{metrics}"]
+    done = subprocess.run(command, cwd=project, text=True, capture_output=True, check=False)
+    assert done.returncode == 3, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert re.fullmatch(
+        rf"sklearn-train: error: can't write .* \(Permission denied\); {re.escape(str(project))} belongs to 1234:5678 with mode 755 "
+        r"and this step runs as 0:0: set podTemplate\.securityContext\.fsGroup, or make it writable for the group", line,
+    ), line  # fmt: skip
+    assert not leftovers(project)
+
+
+MEMORY = 700 << 20
+NEAR = (
+    r"script src/train\.py was stopped after .*, near the memory limit: \d+ MiB of 700 MiB in use; raise the step's memory limit, "
+    "or train on less data"
+)
+KILLED = r"script src/train\.py was killed by SIGKILL after .*; often that is too little memory: it had .* at most when last looked at"
+
+
+@pytest.mark.skipif(not limited_group.available(), reason="needs root, and control groups that may be made")
+@pytest.mark.parametrize(("text", "said"), [
+    ("import time\nheld = []\nwhile True:\n    held.append(bytearray(b'x') * (8 << 20)); time.sleep(0.05)", NEAR),
+    ("held = bytearray(b'x') * (2 << 30)", f"{NEAR}|{KILLED}"),  # whether the kernel is faster
+], ids=["slowly", "at once"])  # fmt: skip
+def test_a_script_that_runs_into_the_memory_limit_is_named_with_the_figures(text, said, tmp_path):
+    project = project_of(Case("memory", "", text), tmp_path / "project")
+    with limited_group.limited(memory=MEMORY) as join:
+        done = subprocess.run(
+            [*join, str(TREE.environment("sklearn-train") / "sklearn-train"), "--", "{model}", "{metrics}"],
+            cwd=project, text=True, capture_output=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 3, done.stdout + done.stderr
+    line = done.stderr.splitlines()[-1].removeprefix("sklearn-train: error: ")
+    assert re.fullmatch(said, line), done.stderr
+    assert not leftovers(project)
+
+
+def test_files_of_a_previous_run_are_replaced_as_a_whole_and_what_was_half_done_is_removed(tmp_path):
+    project = project_of(Case("again", ""), tmp_path / "project")
+    for name in (".model.new-abc", ".model.old-def", ".model.training", "model"):
+        files(**{f"{name.replace('.', '')}__x__bin": "of another run"})(project)
+        (project / name.replace(".", "")).rename(project / name)
+    done = Run(TRAIN, project, ARGS).go()
+    assert done.outcome.succeeded, done.explain()
+    assert leftovers(project) == ["model"]
+    assert verify(project / "model", done.results["model-digest"])
+
+
+# On a cluster as here, `$$` stands for `$` and `$(HOME)` for the step's variable: Kubernetes reads args so (docs/projects.md).
+ODD = {
+    "": "", "two\nlines\n": "two\nlines\n", "it's \"quoted\"": "it's \"quoted\"", "$$(HOME)": "$(HOME)", "$(id)": "$(id)",
+    "`id`": "`id`", "--": "--", "; id": "; id", "$HOME ${USER} $$$$": "$HOME ${USER} $$", "-rf": "-rf", "%s\\n": "%s\\n",
+    "日本 ü": "日本 ü", "{x}": "{x}", "x" * 100_000: "x" * 100_000,
+}  # fmt: skip
+TELL = GOOD + "\njson.dump(sys.argv[3:], open('given', 'w'))\n"
+
+
+def test_odd_args_and_hyperparameters_reach_the_script_as_they_are_and_are_never_run(tmp_path):
+    project = project_of(Case("odd", "", TELL), tmp_path / "project")
+    named = [f"h{at}={value}" for at, value in enumerate(ODD)]
+    done = Run(TRAIN, project, {"onnx": "off", "args": ["{model}", "{metrics}", *ODD], "hyperparameters": named}).go()
+    assert done.outcome.succeeded, done.explain()
+    words = [
+        [f"--h{at}={value}"] if value.startswith("-") else [f"--h{at}", value] for at, value in enumerate(ODD.values())
+    ]
+    assert json.loads((project / "given").read_text()) == [*ODD.values(), *(word for some in words for word in some)]
+    assert "uid=" not in done.log
+
+
+def test_a_value_that_no_process_can_take_is_named_before_anything_runs(tmp_path):
+    project = project_of(Case("long", "", TELL), tmp_path / "project")
+    done = Run(TRAIN, project, {**ARGS, "hyperparameters": ["x=" + "x" * (1 << 20)]}).go()
+    assert done.exit_code == 1, "a container that can't be started has the exit code of Tekton"
+    assert "could not be started: sklearn-train: Argument list too long" in done.outcome.tasks[0].message
+    assert (done.log, leftovers(project)) == ("", [])
+
+
+@pytest.mark.parametrize(("params", "said"), [
+    ({"script": "-c"}, r"script '-c' does not exist in the workspace .*"),
+    ({"script": "two\nlines.py"}, r"script 'two lines\.py' does not exist in the workspace .*"),
+    ({"script": "$(id).py"}, r"script '\$\(id\)\.py' does not exist in the workspace .*"),
+    ({"script": "--"}, r"script '--' does not exist in the workspace .*"),
+    ({"dataset": "; id"}, r"dataset '; id' does not exist in the workspace .*"),
+    ({"dataset": "x" * 5000}, r"dataset 'x+…' is longer than a path may be .*"),
+    ({"model-dir": "../out"}, r"model-dir '\.\./out' leads out of the workspace; .*"),
+    ({"model-file": "/etc/passwd"}, r"model-file '/etc/passwd' leads out of the workspace; .*"),
+    ({"golden": "`id`"}, r"--golden is '`id`'; it takes one of: shuffled, rows, none"),
+    ({"requirements": ["; id"]}, r"requirement '; id' is none .*"),
+    ({"requirements": ["--index-url=x"]}, r"unrecognized arguments: --index-url=x; see `sklearn-train --help`"),
+    ({"include": ["a\nb"]}, r"include 'a b' does not exist in the workspace; .*"),
+    ({"hyperparameters": ["--", "a"]}, r".*"),
+], ids=lambda value: str(value)[:40])  # fmt: skip
+def test_an_odd_param_that_can_not_be_used_is_quoted(params, said, tmp_path):
+    project = project_of(Case("odd", ""), tmp_path / "project")
+    done = Run(TRAIN, project, {**ARGS, **params}).go()
+    assert done.exit_code in (2, 3), done.explain()
+    check_failure(done, "sklearn-train", done.exit_code or 0, said, {})
+    assert "uid=" not in done.log

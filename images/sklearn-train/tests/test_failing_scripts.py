@@ -35,6 +35,14 @@ def failed(done, code=3):
         ("import sys\nprint('so far')\nsys.exit(7)", "script src/train.py ended with exit code 7: so far; "),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "script src/train.py was killed by SIGKILL after "),
         ("def f(:", "script src/train.py raised SyntaxError: "),
+        (
+            "open('/dev/full', 'wb', buffering=0).write(b'x')",
+            "OSError: [Errno 28] No space left on device; make room on the volume",
+        ),
+        (
+            "import nosuch",
+            "raised ModuleNotFoundError: No module named 'nosuch'; add the package that holds it to requi",
+        ),
         ("input('which file? ')", "raised EOFError: EOF when reading a line; a script that reads stdin finds it empty"),
         (
             "import argparse\nargparse.ArgumentParser().parse_args()",
@@ -51,6 +59,16 @@ def test_a_script_that_is_missing_is_named_with_what_is_there(run, script):
     message = failed(run(project, "--script", "train.py"))
     assert message.startswith("script 'train.py' does not exist in the workspace ")
     assert "(there are: src/train.py)" in message
+
+
+@pytest.mark.parametrize("module", ["trainer.task", "trainer", "nowhere.task"])
+def test_a_module_that_can_not_be_run_is_told_from_a_script_that_fails(run, script, module):
+    project = script(GOOD)
+    (project / "trainer").mkdir()
+    (project / "trainer" / "__init__.py").touch()
+    message = failed(run(project, "--script", module))
+    assert message.startswith(f"script {module} can't be run: ")
+    assert message.endswith("; name a module as seen from the workspace's root, or the path of a Python file")
 
 
 @pytest.mark.parametrize(
@@ -70,6 +88,7 @@ def test_a_script_that_is_missing_is_named_with_what_is_there(run, script):
         ("open('model.pkl', 'wb').write(b'x')\nopen('metrics.json', 'w').write('{\"a\": NaN, \"b\": {}, \"c\": true}')", (),
          "has no finite number at its top level (a: NaN, b: object, c: true or false); let the script write"),
         ("open('model.pkl', 'wb').write(b'x')\nopen('metrics.json', 'w').write('{}')", (), "(it is empty)"),
+        ("open('model.pkl', 'wb').write(b'x')\nopen('metrics.json', 'w')", (), "metrics file metrics.json is empty; let"),
     ],
 )  # fmt: skip
 def test_what_the_script_should_have_written_is_named(run, script, text, options, said):
@@ -103,6 +122,8 @@ def test_files_of_an_earlier_run_do_not_count(run, script):
         (("--script", "../train.py"), 2, "script '../train.py' leads out of the workspace"),
         (("--", "--data", "{dataset}"), 2, "args use {dataset}, but dataset is empty"),
         (("--requirements", "numpy<2"), 3, "requirement 'numpy<2' would replace the image's numpy "),
+        (("--requirements", "; id"), 2, "requirement '; id' is none (Expected package name at the start"),
+        (("--dataset", "x" * 5000), 2, f"dataset '{'x' * 40}…' is longer than a path may be (5000 characters)"),
         (("--requirements", "needs.txt"), 3, "requirements file 'needs.txt' does not exist in the workspace"),
         (("--requirements", "requirements.txt"), 3, "requirements.txt: requirement 'scikit-learn==1.0' would replace"),
         (("--include", "src/broken.py:app"), 3, "broken.py can't be read as Python ("),
@@ -139,6 +160,24 @@ def test_params_are_passed_on_as_they_are_and_never_run(run, script):
         '"--a=-1", "--b", "$(HOME)", "--c", ""]'
     ) in done.output
     assert '{"a": -1, "b": "$(HOME)", "c": ""}' in done.output
+
+
+def test_values_that_are_too_long_for_a_process_are_named_or_left_out_of_the_environment(script, monkeypatch, capsys):
+    monkeypatch.chdir(
+        script("import os, sys\nraise SystemExit(f'{len(sys.argv[2])} {\"SM_USER_ARGS\" in os.environ}')")
+    )
+    command_line.run(PROGRAM, work, ["--hyperparameters", f"a={'x' * 100_000}", "b=two\nlines", "--"])
+    output = capsys.readouterr()
+    (command,) = [line for line in output.out.splitlines() if line.startswith("$ python")]
+    assert command.endswith("…' --b 'two\\nlines'")
+    assert "ended with exit code 1: 100000 True" in output.err
+    command_line.run(PROGRAM, work, ["--", "-a", "x" * 100_000, "y" * 100_000])
+    output = capsys.readouterr()
+    assert "note: too long for the environment, and left out of it: SM_USER_ARGS\n" in output.out
+    assert "ended with exit code 1: 100000 False" in output.err
+    assert command_line.run(PROGRAM, work, ["--", "x" * 200_000]) == 2
+    said = "the arguments of script src/train.py are longer than the system allows; put long values into a file"
+    assert said in capsys.readouterr().err
 
 
 def test_what_the_script_leaves_running_is_ended_and_its_output_not_waited_for(run, script):

@@ -61,6 +61,16 @@ def test_lines_of_both_streams_stay_whole_and_a_begun_line_does_not_wait_for_its
     assert (late, last) == ("loading...late", "done")
 
 
+def test_what_we_say_stands_on_lines_of_its_own(supervise, capfd):
+    supervise("import time\nprint('epoch 1 ...', end='', flush=True); time.sleep(1.7)", heartbeat_seconds=0.9)
+    supervise("import sys; sys.stderr.write('which file? ')")
+    captured = capfd.readouterr()
+    first, second = captured.out.splitlines()[:2]
+    assert first == "epoch 1 ..."
+    assert second.startswith("script: still running after ")
+    assert captured.err == "which file? \n"
+
+
 def test_near_the_memory_limit_the_child_is_stopped_and_the_figures_are_named(supervise, tmp_path):
     (tmp_path / "memory.current").write_text("990000000")
     (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 20000000\n")

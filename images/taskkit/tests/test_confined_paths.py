@@ -26,7 +26,12 @@ def test_a_link_that_leaves_is_refused(tmp_path):
         confined(tmp_path, "link/passwd", "dataset")
 
 
-@pytest.mark.parametrize(("given", "why"), [("", "dataset is empty"), ("a\0b", "null byte")])
+@pytest.mark.parametrize(("given", "why"), [
+    ("", "dataset is empty"),
+    ("a\0b", "null byte"),
+    ("x" * 256, "dataset 'x{40}…' is longer than a path may be \\(256 characters\\)"),
+    ("ab/" * 1400, "is longer than a path may be"),
+])  # fmt: skip
 def test_what_is_no_path_is_refused(tmp_path, given, why):
     with pytest.raises(UsageError, match=why):
         confined(tmp_path, given, "dataset")

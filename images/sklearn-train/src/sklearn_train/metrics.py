@@ -14,7 +14,10 @@ _REMEDY = 'let the script write a JSON object with numbers at its top level, suc
 def read_metrics(file: Path, name: str) -> tuple[dict[str, float | int], list[str]]:
     """(finite numbers at the top level, names of other entries). Raises TaskError where there is no such number."""
     try:
-        document = json.loads(file.read_text("utf-8"))
+        text = file.read_text("utf-8-sig")  # editors of some systems begin files with a byte order mark
+        if not text.strip():
+            raise TaskError(f"metrics file {name} is empty", _REMEDY)
+        document = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise TaskError(f"metrics file {name} is not JSON ({error})", _REMEDY) from error
     if not isinstance(document, dict):

@@ -74,9 +74,24 @@ def _arguments(requirements: tuple[str, ...], workspace: Path, image: dict[str, 
         elif text.startswith("-"):
             raise UsageError(f"requirement '{text}' is an option of pip", "put options into a requirements file")
         else:
+            _check_form(text)
             _check_protected(text, "", image)
             arguments.append(text)
     return arguments
+
+
+def _check_form(item: str) -> None:
+    """An item that is neither a requirement nor a path or an address, which pip would quote without its beginning."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        Requirement(item.partition(" --")[0])
+    except InvalidRequirement as error:
+        if "/" not in item and not item.endswith(".whl"):
+            raise UsageError(
+                f"requirement '{item}' is none ({str(error).splitlines()[0]})",
+                "write for example category-encoders>=2.6, or the path of a requirements file",
+            ) from error
 
 
 def _check_protected(requirement: str, where: str, image: dict[str, str]) -> None:

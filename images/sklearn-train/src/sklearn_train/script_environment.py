@@ -8,6 +8,7 @@ report metrics of rows it was fitted on.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "LOKY_MAX_CPU_COUNT",
 )
+# Of one argument or variable with the byte at its end: Linux, MAX_ARG_STRLEN (execve(2)).
+LONGEST_STRING = 32 * os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,12 @@ def platform_variables(
         vertex |= {"AIP_TRAINING_DATA_URI": str(folders.dataset),
                    "AIP_DATA_FORMAT": folders.dataset.suffix.lstrip(".").lower()}  # fmt: skip
     return {**sagemaker, **vertex}
+
+
+def bearable(environment: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """(what a process can be given, names of the variables that are too long for it)."""
+    lost = [name for name, value in environment.items() if len(os.fsencode(f"{name}={value}")) >= LONGEST_STRING]
+    return {name: value for name, value in environment.items() if name not in lost}, lost
 
 
 def _typed(value: str) -> object:

@@ -1,9 +1,11 @@
-"""Says how a script ended that did not end well: in one line, with its own last line and what to do."""
+"""What the log says of a script: its command, and how it ended that did not end well, in one line with what to do."""
 
 from __future__ import annotations
 
 import re
+import shlex
 import signal
+from collections.abc import Sequence
 
 from sklearn_train.supervised_process import Ended, duration, size
 from taskkit.errors import TaskError
@@ -15,6 +17,14 @@ _REFUSED = re.compile(
     r"invalid choice|No such option|no such option|Unknown flag|Missing (option|argument|parameter)|"
     r"Got unexpected extra argument|Could not consume arg|unexpected keyword argument"
 )
+# What `python -m` says of a name that leads nowhere, or to a package without __main__.
+_NO_SUCH_MODULE = re.compile(r": (Error while finding module specification for|No module named) ")
+
+
+def shown_command(words: Sequence[str]) -> str:
+    """On one line, quoted as a shell wants it, long words shortened."""
+    short = [word if len(word) <= _QUOTED else f"{word[:_QUOTED]}…" for word in words]
+    return f"$ {shlex.join(short)}".replace("\n", "\\n").replace("\r", "\\r")
 
 
 def failure(script: str, ended: Ended, memory_limit: int) -> TaskError:
@@ -44,5 +54,12 @@ def failure(script: str, ended: Ended, memory_limit: int) -> TaskError:
         remedy = "mend the script; its traceback is in the log above"
         if last.startswith("EOFError"):
             remedy = "a script that reads stdin finds it empty here; pass what it asks for in args"
+        elif "No space left on device" in last:
+            remedy = "make room on the volume, or write less to it"
+        elif last.startswith("ModuleNotFoundError"):
+            remedy = "add the package that holds it to requirements, or the module to the project"
         return TaskError(f"script {script} raised {last}", remedy)
+    if _NO_SUCH_MODULE.search(ended.last_line):
+        return TaskError(f"script {script} can't be run{quoted}",
+                         "name a module as seen from the workspace's root, or the path of a Python file")  # fmt: skip
     return TaskError(f"script {script} ended with exit code {ended.code}{quoted}", "see its log above")

@@ -78,6 +78,7 @@ class _Stream:
     tail: bytearray = field(default_factory=bytearray)
     _begun: bytearray = field(default_factory=bytearray)
     """The beginning of a line whose end has not come yet."""
+    _at_start: bool = True
     last_sign: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -104,10 +105,19 @@ class _Stream:
         if self.target is not None:
             self._write(len(self._begun))
 
+    def end_line(self) -> None:
+        """So that what others write next stands on a line of its own."""
+        self.pass_on_begun()
+        if self.target is not None and not self._at_start:
+            self.target.write(b"\n")
+            self.target.flush()
+            self._at_start = True
+
     def _write(self, count: int) -> None:
         if self.target is not None and count:
             self.target.write(self._begun[:count])
             self.target.flush()
+            self._at_start = self._begun[count - 1 : count] == b"\n"
             del self._begun[:count]
 
     def drain(self) -> None:
@@ -115,7 +125,7 @@ class _Stream:
         left = _DRAIN_READS
         while left and select.select([self.source], [], [], 0)[0] and self.pass_on():
             left -= 1
-        self.pass_on_begun()
+        self.end_line()
 
     def text(self) -> str:
         return self.tail.decode("utf-8", "replace")
@@ -198,6 +208,7 @@ class SupervisedProcess:
                         self.child.kill()
                 if self._watch.heartbeat_seconds and now - last_sign >= self._watch.heartbeat_seconds:
                     last_sign = now
+                    self._output.end_line()
                     say(f"{self._name}: still running after {duration(now - self._started)}, "
                         f"memory {size(resident)} now, {size(self._peak)} at most")  # fmt: skip
 

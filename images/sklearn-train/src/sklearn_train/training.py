@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -22,12 +23,12 @@ from sklearn_train.outputs import METRICS_FILE, MODEL_FILE, Found, Outputs, snap
 from sklearn_train.process_tree import adopt_orphans
 from sklearn_train.request import Request, filled_args, read_request
 from sklearn_train.requirements_overlay import NO_OVERLAY, Overlay, install_overlay
-from sklearn_train.script_environment import Folders, platform_variables, thread_limits
-from sklearn_train.script_failure import failure
+from sklearn_train.script_environment import Folders, bearable, platform_variables, thread_limits
+from sklearn_train.script_failure import failure, shown_command
 from sklearn_train.summary import summary_lines
 from sklearn_train.supervised_process import Ended, SupervisedProcess, Watch, duration, size
 from taskkit.command_line import Arguments, Outcome, say
-from taskkit.errors import TaskError
+from taskkit.errors import TaskError, UsageError
 from taskkit.model_directory import CODE, METRICS, file_entries, ownership_hint, replacing
 from taskkit.model_manifest import MANIFEST, Dataset, Estimator, GoldenSummary, ModelManifest, Onnx, Source, TrainingRun
 from taskkit.pickles import check
@@ -141,7 +142,7 @@ def _run_script(request: Request, overlay: Overlay, private: Path, told: Path) -
     processors = usable_processors()
     limits = thread_limits(processors, os.environ)
     folders = Folders(told, told / "output", data, request.dataset_file)
-    environment = {
+    environment, lost = bearable({
         **os.environ, **limits, "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0",
         **platform_variables(folders, request.hyperparameters, args, processors, request.script.given),
         "SKLEARN_TRAIN_OBSERVATIONS": str(private / "observations"),
@@ -149,15 +150,22 @@ def _run_script(request: Request, overlay: Overlay, private: Path, told: Path) -
             [str(Path(__file__).parent / "startup"), *([str(overlay.folder)] if overlay.folder else []),
              *filter(None, [os.environ.get("PYTHONPATH")])]
         ),
-    }  # fmt: skip
+    })  # fmt: skip
     say(f"thread limits: {', '.join(f'{name}={value}' for name, value in limits.items() if name in _SHOWN_LIMITS)}")
-    say("$ python " + " ".join([*request.script.command(), *args]))
+    if lost:
+        say(f"note: too long for the environment, and left out of it: {', '.join(sorted(lost))}")
+    say(shown_command(["python", *request.script.command(), *args]))
     memory = memory_group()
     watch = Watch(memory=memory, alone=True)
     command = [sys.executable, *request.script.command(), *args]
-    with SupervisedProcess(
-        command, cwd=request.workspace, environment=environment, watch=watch, name="script"
-    ) as child:
+    try:
+        process = SupervisedProcess(command, cwd=request.workspace, environment=environment, watch=watch, name="script")
+    except OSError as error:
+        if error.errno != errno.E2BIG:
+            raise
+        raise UsageError(f"the arguments of script {request.script.given} are longer than the system allows",
+                         "put long values into a file of the workspace, and pass its path") from error  # fmt: skip
+    with process as child:
         ended = child.wait()
     for name in ended.left_behind:
         say(f"note: ended a process that the script left behind: {name}")
