@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from taskkit.errors import IntegrityError, TaskError, UsageError
+from taskkit.errors import IntegrityError, TaskError
 from taskkit.oci import uploads
 from taskkit.oci.content import bytes_blob
 from taskkit.oci.documents import LAYER_TAR, Platform
@@ -322,64 +322,6 @@ def test_errors_show_no_query_of_an_address(fake, target):
         push(image_of(), target, "v1", "fail")
     assert "secret-state" not in str(error.value)
     assert f"PUT http://{fake.host}/v2/team/model/blobs/uploads/" in str(error.value)
-
-
-def test_a_private_authority_is_trusted_when_its_folder_is_given(make_registry, certificate):
-    authorities, context = certificate
-    fake = make_registry(context)
-    reference = RegistryReference(fake.host, "team/model")
-    image = image_of()
-    push(image, Registries(ca_directory=authorities).repository(reference), "v1", "fail")
-    assert tag(fake) == image.root.content
-    with pytest.raises(TaskError, match=r"the certificate is not trusted .*bind the workspace ssl-ca-directory"):
-        Registries().repository(reference).fetch("v1")
-
-
-def test_an_upload_location_with_http_behind_tls_stays_on_tls(make_registry, certificate):
-    authorities, context = certificate
-    fake = make_registry(context)
-    fake.fail("POST", "uploads", location=lambda path: f"http://127.0.0.1{path}", times=9)
-    push(
-        image_of(),
-        Registries(ca_directory=authorities).repository(RegistryReference(fake.host, "team/model")),
-        "v1",
-        "fail",
-    )
-    fake.faults.clear()
-    fake.fail("POST", "uploads", location=lambda path: f"http://elsewhere.example{path}", times=9)
-    target = Registries(ca_directory=authorities).repository(RegistryReference(fake.host, "team/model"))
-    with pytest.raises(TaskError, match=r"wants the upload sent to http://elsewhere\.example in clear"):
-        push(image_of(b"2"), target, "v2", "fail")
-
-
-def test_a_redirect_from_tls_to_clear_is_refused(make_registry, certificate):
-    authorities, context = certificate
-    fake = make_registry(context)
-    fake.fail("GET", "manifests", status=302, headers={"Location": "http://127.0.0.1/x"}, times=9)
-    with pytest.raises(TaskError, match=r"is redirected from https to http://127.0.0.1/x"):
-        Registries(ca_directory=authorities).repository(RegistryReference(fake.host, "team/model")).fetch("v1")
-
-
-def test_loopback_addresses_are_tried_with_tls_first(fake, make_registry, certificate):
-    push(image_of(), Registries().repository(RegistryReference(fake.host, "team/model")), "v1", "fail")
-    assert tag(fake)
-    authorities, context = certificate
-    secure = make_registry(context)
-    push(
-        image_of(),
-        Registries(ca_directory=authorities).repository(RegistryReference(secure.host, "team/model")),
-        "v1",
-        "fail",
-    )
-    assert secure.count("PUT", "manifests") == 1
-
-
-def test_files_in_the_authorities_folder_that_are_no_certificates_are_named(tmp_path):
-    with pytest.raises(UsageError, match="holds no file"):
-        Registries(ca_directory=tmp_path)
-    (tmp_path / "x.crt").write_text("nothing")
-    with pytest.raises(UsageError, match=r"x\.crt holds no certificate in PEM"):
-        Registries(ca_directory=tmp_path)
 
 
 def test_tags_are_read_page_by_page(fake, target):
