@@ -28,11 +28,18 @@ def test_what_v1beta1_calls_otherwise_is_read_as_v1(tmp_path):
 
 
 def test_a_run_of_v1beta1_has_its_pod_template_and_timeout_where_v1_has_them(tmp_path):
-    spec = "{timeout: 5m, podTemplate: {hostNetwork: true}, serviceAccountName: me, pipelineSpec: {tasks: [{name: t, taskSpec: " + OLD_TASK + "}]}}"
+    spec = (
+        "{timeout: 5m, podTemplate: {hostNetwork: true}, serviceAccountName: me, pipelineSpec: {tasks: [{name: t, taskSpec: "
+        + OLD_TASK
+        + "}]}}"
+    )
     (document,), findings = judged(tmp_path, older("PipelineRun", spec), older=True)
     assert [one.rule for one in findings] == ["api-version"]
     assert document.body["spec"]["timeouts"] == {"pipeline": "5m"}
-    assert document.body["spec"]["taskRunTemplate"] == {"podTemplate": {"hostNetwork": True}, "serviceAccountName": "me"}
+    assert document.body["spec"]["taskRunTemplate"] == {
+        "podTemplate": {"hostNetwork": True},
+        "serviceAccountName": "me",
+    }
 
 
 def test_what_no_tekton_honours_any_more_stays_an_error(tmp_path):

@@ -37,10 +37,12 @@ def mixed():
 
 
 def mixed_pipeline():
-    columns = ColumnTransformer([
-        ("numbers", StandardScaler(), [f"number_{at}" for at in range(12)]),
-        ("categories", OneHotEncoder(handle_unknown="ignore"), [f"category_{at}" for at in range(8)]),
-    ])
+    columns = ColumnTransformer(
+        [
+            ("numbers", StandardScaler(), [f"number_{at}" for at in range(12)]),
+            ("categories", OneHotEncoder(handle_unknown="ignore"), [f"category_{at}" for at in range(8)]),
+        ]
+    )
     return make_pipeline(columns, LogisticRegression(max_iter=1000))
 
 
