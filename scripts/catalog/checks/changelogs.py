@@ -30,7 +30,7 @@ def _findings(tree: Tree, kind: str, name: str) -> Iterator[Finding]:
         message = f"its entries are for {', '.join(told) or 'nothing'}; there are the versions {', '.join(versions)}"
         yield finding(file, 1, "changelog", message, "write '## VERSION' for each, the newest on top")
     ends = [heading.start() for heading in headings[1:]] + [len(text)]
-    for heading, end in zip(headings, ends, strict=True):
+    for heading, end in zip(headings, ends, strict=False):
         if not text[heading.end() : end].strip():
             line = text.count("\n", 0, heading.start()) + 1
             message = f"the entry of {heading['version']} is empty"
