@@ -10,9 +10,12 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small models: threads would only wait for each other
 
 import joblib
 import msgspec
@@ -28,11 +31,16 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from model_server.answering import Answering, Pace
 from model_server.checked_files import check_files
-from model_server.front import Draining
+from model_server.engine import Answers
+from model_server.exchange import Asked
+from model_server.front import Draining, Front, Get, Post
 from model_server.loading import load_model
 from model_server.measured_pace import measured_pace
+from model_server.metrics import Metrics
 from model_server.model_service import model_application
+from model_server.refusals import Reply
 from model_server.settings import read_settings
 from taskkit.environment import installed_packages, platform_name, python_version
 from taskkit.estimator_io import answers, estimator_input, json_values
@@ -109,7 +117,7 @@ def plain_rows(signature, inputs, count):
 
 
 def write_model(directory, estimator, inputs, *, signature=True, files=None, golden=4, change=None, reason="", packages=None,
-                model_file="model.pkl", original_name="model.pkl", save=joblib.dump, project_globals=()):  # fmt: skip
+                onnx=None, model_file="model.pkl", original_name="model.pkl", save=joblib.dump, project_globals=()):  # fmt: skip
     """A model directory with everything in it; ``change`` may alter the golden rows, ``files`` adds files by path."""
     directory = Path(directory)
     directory.mkdir(parents=True)
@@ -119,6 +127,10 @@ def write_model(directory, estimator, inputs, *, signature=True, files=None, gol
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     described = signature_of(estimator, inputs) if signature else None
+    proved = Onnx("off")
+    if onnx:
+        (directory / "model.onnx").write_bytes(onnx if isinstance(onnx, bytes) else converted(estimator, described))
+        proved = Onnx("proved", "", 100, 1e-16, 1e-5)
     if described is not None and golden:
         rows = plain_rows(described, inputs, golden)
         predictions, probabilities = answers(
@@ -138,11 +150,40 @@ def write_model(directory, estimator, inputs, *, signature=True, files=None, gol
         source=Source("https://example.com/iris.git", "c0ffee" * 6 + "c0ff", False),
         run=TrainingRun("src/train.py", (), {"C": "1.0"}),
         environment=Environment(python_version(), platform_name(), packages or installed_packages()),
-        onnx=Onnx("off"),
+        onnx=proved,
         golden=GoldenSummary(golden if described else 0, bool(described and golden), "" if described else "no signature"),
     )  # fmt: skip
     (directory / "model.json").write_bytes(manifest.to_json())
     return directory
+
+
+def converted(estimator, signature):
+    """model.onnx as sklearn-train writes it, with the inputs that it chooses."""
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import (
+        BooleanTensorType,
+        DoubleTensorType,
+        FloatTensorType,
+        Int64TensorType,
+        StringTensorType,
+    )
+
+    kinds = {
+        "number": FloatTensorType,
+        "integer": Int64TensorType,
+        "boolean": BooleanTensorType,
+        "string": StringTensorType,
+    }
+    columns = signature.columns
+    inputs = [("X", DoubleTensorType([None, len(columns)]))]
+    if any(column.kind in {"string", "boolean"} for column in columns):
+        inputs = [(column.name, kinds[column.kind]([None, 1])) for column in columns]
+    options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return convert_sklearn(
+            estimator, "model", inputs, options=options, target_opset={"": 21, "ai.onnx.ml": 3}
+        ).SerializeToString()
 
 
 def iris():
@@ -172,6 +213,17 @@ def mixed():
     return make_pipeline(steps, LogisticRegression()).fit(frame, target), frame
 
 
+def cities():
+    """A mixed model that converts: no missing texts."""
+    _, frame = mixed()
+    frame = frame.drop(columns="plan").astype({"age": "float64"})
+    steps = ColumnTransformer([
+        ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), ["age", "income"]),
+        ("texts", OneHotEncoder(), ["city"]), ("rest", "passthrough", ["member"]),
+    ])  # fmt: skip
+    return make_pipeline(steps, LogisticRegression()).fit(frame, frame["member"].to_numpy()), frame
+
+
 def text():
     texts = pd.Series(["good good film", "bad film", "good story", "bad bad story"] * 5, name="review", dtype="str")
     return make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, [1, 0, 1, 0] * 5), texts
@@ -187,7 +239,7 @@ def outputs():
     return LinearRegression().fit(inputs, inputs @ [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), inputs
 
 
-MODELS = {"iris": iris, "mixed": mixed, "text": text, "regression": regression, "outputs": outputs}
+MODELS = {"cities": cities, "iris": iris, "mixed": mixed, "text": text, "regression": regression, "outputs": outputs}
 
 
 @pytest.fixture(scope="session")
@@ -210,11 +262,16 @@ def model_dir(fitted, tmp_path_factory):
 
     def get(name):
         if name not in known:
-            estimator, inputs = fitted(name.removesuffix("-unsigned"))
-            if name.endswith("-unsigned"):  # fitted on an array, so that not even the estimator knows the names
+            estimator, inputs = fitted(name.partition("-")[0])
+            way = name.partition("-")[2]
+            if way == "unsigned":  # fitted on an array, so that not even the estimator knows the names
                 estimator = clone(estimator).fit(inputs.to_numpy(), estimator.predict(inputs))
             known[name] = write_model(
-                tmp_path_factory.mktemp(name) / "model", estimator, inputs, signature=not name.endswith("-unsigned")
+                tmp_path_factory.mktemp(name) / "model",
+                estimator,
+                inputs,
+                signature=way != "unsigned",
+                onnx=way == "onnx",
             )
         return known[name]
 
@@ -285,6 +342,54 @@ class Client:
 
     def infer(self, document):
         return self.post("/v2/models/model/infer", document)
+
+
+class Bodies:
+    """A protocol whose rows are the body itself."""
+
+    def __init__(self, write=None):
+        self._write = write
+
+    def read(self, body):
+        return Asked([body], True, False)
+
+    def write(self, asked, answers):
+        return Reply(200, b"{}") if self._write is None else self._write(answers)
+
+
+class Function:
+    """An engine that is a function of rows."""
+
+    name, labels, gives_probabilities = "function", None, False
+
+    def __init__(self, function):
+        self._function = function
+
+    def answer(self, rows, *, predictions=True, probabilities=True):
+        return Answers(self._function(rows), None)
+
+
+def make_front(function, threads=1, pace=None, **options):
+    """A front whose only model is a function of rows, each of them a body."""
+
+    async def nothing(scope, receive, send):
+        raise AssertionError("not asked")
+
+    answering = Answering(
+        Function(function), pace or Pace(), ThreadPoolExecutor(threads), threads=threads,
+        **{"most_waiting": 10, "time_limit": 20, **options},
+    )  # fmt: skip
+    live = Reply(200, b"{}")
+    return Front(
+        {"/predict": Post("predict", Bodies())}, {"/livez": Get("health", lambda: live)}, nothing,
+        answering=answering, metrics=Metrics(["predict", "health"], None, {}), max_body=1000, draining=Draining(),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def front_of():
+    """A front whose model is a function."""
+    return make_front
 
 
 def client_of(directory, *options):

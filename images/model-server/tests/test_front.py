@@ -2,16 +2,8 @@
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
-from model_server.answering import Answering, Pace
-from model_server.engine import Answers
-from model_server.exchange import Asked
-from model_server.front import Draining, Front, Get, Post
-from model_server.metrics import Metrics
-from model_server.refusals import Reply
 
 JSON = {"Content-Type": "application/json"}
 BODIES = ("/predict", "/v2/models/model/infer")
@@ -117,49 +109,7 @@ def test_while_draining_ready_says_no_live_says_yes_and_answers_close_the_connec
     assert (answer.status, answer.headers["connection"]) == (200, "close")
 
 
-class Bodies:
-    """A protocol whose rows are the body itself."""
-
-    def __init__(self, write=None):
-        self._write = write
-
-    def read(self, body):
-        return Asked([body], True, False)
-
-    def write(self, asked, answers):
-        return Reply(200, b"{}") if self._write is None else self._write(answers)
-
-
-class Function:
-    """An engine that is a function of rows."""
-
-    name, labels, gives_probabilities = "function", None, False
-
-    def __init__(self, function):
-        self._function = function
-
-    def answer(self, rows, *, predictions=True, probabilities=True):
-        return Answers(self._function(rows), None)
-
-
-def front_of(function, threads=1, pace=None, **options):
-    """A front whose only model is a function of rows, each of them a body."""
-
-    async def nothing(scope, receive, send):
-        raise AssertionError("not asked")
-
-    answering = Answering(
-        Function(function), pace or Pace(), ThreadPoolExecutor(threads), threads=threads,
-        **{"most_waiting": 10, "time_limit": 20, **options},
-    )  # fmt: skip
-    live = Reply(200, b"{}")
-    return Front(
-        {"/predict": Post("predict", Bodies())}, {"/livez": Get("health", lambda: live)}, nothing,
-        answering=answering, metrics=Metrics(["predict", "health"], None, {}), max_body=1000, draining=Draining(),
-    )  # fmt: skip
-
-
-def test_a_fault_is_a_500_with_an_id_that_the_log_has_too_and_no_trace(own_client, capfd):
+def test_a_fault_is_a_500_with_an_id_that_the_log_has_too_and_no_trace(front_of, own_client, capfd):
     def broken(rows):
         raise KeyError("secret\ndetail")
 
@@ -172,7 +122,7 @@ def test_a_fault_is_a_500_with_an_id_that_the_log_has_too_and_no_trace(own_clien
     assert log == f"model-server: error: request {answer.document['id']} failed: KeyError: 'secret\\ndetail'\n"
 
 
-def test_a_slow_prediction_does_not_hold_up_health_answers():
+def test_a_slow_prediction_does_not_hold_up_health_answers(front_of):
     entered, release = threading.Event(), threading.Event()
 
     def slow(rows):
@@ -207,7 +157,7 @@ def test_a_slow_prediction_does_not_hold_up_health_answers():
     asyncio.run(scene())
 
 
-def test_a_client_that_leaves_while_sending_gets_no_answer():
+def test_a_client_that_leaves_while_sending_gets_no_answer(front_of):
     front, sent = front_of(lambda rows: rows), []
 
     async def receive():

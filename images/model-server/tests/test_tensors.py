@@ -271,3 +271,17 @@ def test_any_tensor_is_answered_or_refused_never_a_fault(client, datatype, shape
     for model in ("mixed", "text", "regression", "iris-unsigned"):
         answer = client(model).infer({"inputs": [tensor(data, shape, datatype, name)]})
         assert answer.status in {200, 422}, (model, answer)
+
+
+@pytest.mark.parametrize("options", [(), ("--engine", "sklearn")])
+@pytest.mark.parametrize("change", [lambda value: value, int], ids=["doubles", "with an integer"])
+def test_a_large_matrix_gets_the_answers_of_its_rows(client, options, change):
+    rows = [[4 + at / 50, 3.5, 1 + at / 20, 0.5] for at in range(120)]
+    rows[7][1] = change(3.0)
+    iris = client("iris-onnx", *options)
+    document = {"inputs": [tensor([value for row in rows for value in row], [120, 4])]}
+    found = outputs_of(iris.infer(document))
+    assert found["predict"]["data"] == [iris.predict(row).document["predictions"][0] for row in rows]
+    document["inputs"][0]["data"][5] = None
+    problem = iris.infer(document).document["problems"][0]
+    assert (problem["row"], problem["column"]) == (1, "sepal.width")

@@ -13,19 +13,21 @@ from collections.abc import Sequence
 from model_server.cpu_limits import limit_library_threads, usable_processors
 from model_server.scratch import Scratch
 from model_server.settings import Settings, read_settings
+from model_server.worker_channel import WorkerPlace, own_place
 from taskkit.errors import EXIT_DONE, EXIT_FAULT, TaskError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     debug = "--debug" in arguments
+    place = own_place()
     try:
-        run(read_settings(arguments))
-        return EXIT_DONE
+        return run(read_settings(arguments), arguments, place)
     except TaskError as error:
         if debug:
             traceback.print_exc()
-        print(f"model-server: error: {error}", file=sys.stderr, flush=True)
+        if place is None or place.index == 0:  # workers fail alike
+            print(f"model-server: error: {error}", file=sys.stderr, flush=True)
         return error.exit_code
     except Exception as error:  # noqa: BLE001  the one line for whatever is our own fault
         if debug:
@@ -36,21 +38,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_FAULT
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, arguments: Sequence[str], place: WorkerPlace | None) -> int:
+    """The exit code. Raises TaskError."""
     limit_library_threads(os.environ)  # before anything imports numpy
     if settings.explain:
         from model_server.trail import explain
 
         print(explain(settings.model_dir, settings.model_digest))
-        return
+        return EXIT_DONE
+    if settings.workers > 1 and place is None:
+        from model_server.workers import Supervisor
+
+        return Supervisor(settings, arguments).run()
     from model_server.serving import stoppable_while_loading
 
     with stoppable_while_loading(), Scratch() as scratch:
         if settings.app:
             from model_server.user_application import serve_application
 
-            serve_application(settings, scratch)
+            serve_application(settings, scratch, place)
         else:
             from model_server.model_service import serve_model
 
-            serve_model(settings, scratch, threads=settings.threads or usable_processors())
+            serve_model(settings, scratch, threads=settings.threads or usable_processors(), place=place)
+    return EXIT_DONE

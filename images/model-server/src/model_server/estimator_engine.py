@@ -14,7 +14,8 @@ Build = Callable[[Sequence[Any]], Any]
 
 class EstimatorEngine:
     """Without a signature it answers arrays. ``build`` makes the estimator's input of rows, if not in the plain way.
-    ``split``: the transformers of a pipeline are asked once, what they give is for predictions and probabilities."""
+    ``split``: the transformers of a pipeline are asked once for predictions and probabilities, and so is who predicts
+    by probabilities anyway."""
 
     def __init__(
         self, estimator: Any, signature: Signature | None, *, build: Build | None = None, split: bool = False
@@ -25,6 +26,7 @@ class EstimatorEngine:
         self._signature = signature
         self._build = build or self._plain_input
         self._transformers, self._estimator = _split(estimator) if split else ((), estimator)
+        self._by_argmax = split and _predicts_by_argmax(self._estimator)
         self.labels = signature.outputs.labels if signature is not None else _own_labels(estimator)
         self.gives_probabilities = (
             signature.outputs.probabilities
@@ -37,15 +39,19 @@ class EstimatorEngine:
             built = self._build(rows)
         except (ValueError, TypeError, OverflowError) as error:
             raise RefusedInputError(one_line(error)) from error
+        probabilities = probabilities and self.gives_probabilities
         try:
             for transformer in self._transformers:
                 built = transformer.transform(built)
-            found = Answers(
-                json_values(self._estimator.predict(built)) if predictions else None,
-                json_values(self._estimator.predict_proba(built))
-                if probabilities and self.gives_probabilities
-                else None,
-            )
+            if probabilities and predictions and self._by_argmax:
+                chances = self._estimator.predict_proba(built)
+                best = self._estimator.classes_.take(chances.argmax(axis=1), axis=0)
+                found = Answers(json_values(best), json_values(chances))
+            else:
+                found = Answers(
+                    json_values(self._estimator.predict(built)) if predictions else None,
+                    json_values(self._estimator.predict_proba(built)) if probabilities else None,
+                )
         except ValueError as error:
             raise RefusedInputError(one_line(error)) from error
         for values in found:
@@ -55,7 +61,7 @@ class EstimatorEngine:
 
     def _plain_input(self, rows: Sequence[Any]) -> Any:
         if self._signature is not None:
-            return estimator_input(self._signature, rows)
+            return estimator_input(self._signature, rows.tolist() if hasattr(rows, "tolist") else rows)
         import numpy as np
 
         return np.asarray(rows)
@@ -71,6 +77,19 @@ def _split(estimator: Any) -> tuple[tuple[Any, ...], Any]:
     steps = [step for _, step in estimator.steps]
     before, last = _split(steps[-1])
     return (*(step for step in steps[:-1] if step is not None and step != "passthrough"), *before), last
+
+
+_ARGMAX = {
+    "sklearn.ensemble._forest": ("RandomForestClassifier", "ExtraTreesClassifier"),
+    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting": ("HistGradientBoostingClassifier",),
+    "sklearn.ensemble._bagging": ("BaggingClassifier",),
+}
+
+
+def _predicts_by_argmax(estimator: Any) -> bool:
+    """Whether its own predict does nothing but take the label of the greatest probability."""
+    kind = type(estimator)
+    return kind.__name__ in _ARGMAX.get(kind.__module__, ()) and getattr(estimator, "n_outputs_", 1) == 1
 
 
 def _own_labels(estimator: Any) -> tuple[Label, ...] | None:

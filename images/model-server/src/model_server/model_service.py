@@ -18,25 +18,26 @@ from model_server.instance_protocol import InstanceProtocol
 from model_server.invocation_protocol import CsvAnswers, CsvProtocol, InvocationProtocol
 from model_server.loading import LoadedModel, load_model
 from model_server.measured_pace import measured_pace
-from model_server.metrics import MEDIA_TYPE, Metrics, process_gauges, ready_gauges
+from model_server.metrics import MEDIA_TYPE, Metrics, process_gauges, ready_gauges, slot_count
 from model_server.refusals import Refusal, Reply
 from model_server.row_protocol import RowProtocol
 from model_server.scratch import Scratch
-from model_server.serving import bound_socket, end_at_once, serve, url_of
+from model_server.serving import end_at_once, serve, source_of, tell_ready
 from model_server.settings import Settings
 from model_server.tensor_metadata import ModelMetadata, metadata_of
 from model_server.tensor_protocol import TensorProtocol
 from model_server.warning_lines import warn, warn_unless_given, warning_line
+from model_server.worker_channel import WorkerPlace, shared_memory
 from taskkit.errors import EXIT_DONE
 
 NO_SIGNATURE = "send plain arrays to {infer}, or train again with an input example (param input-example)"
 
 
-def serve_model(settings: Settings, scratch: Scratch, *, threads: int) -> None:
-    """Checks, loads and serves until a signal. Raises TaskError."""
+def serve_model(settings: Settings, scratch: Scratch, *, threads: int, place: WorkerPlace | None = None) -> None:
+    """Checks, loads and serves until a signal. ``place``: as one of several workers. Raises TaskError."""
     warnings.showwarning = warning_line
-    listener = bound_socket(settings.host, settings.port)
-    with listener:
+    loading_since = time.monotonic()
+    with source_of(settings, place) as source:
         checked = check_files(settings.model_dir.resolve(), settings.model_digest)
 
         def prepare_imports() -> None:
@@ -48,18 +49,18 @@ def serve_model(settings: Settings, scratch: Scratch, *, threads: int) -> None:
                             prepare_imports=prepare_imports)  # fmt: skip
         draining = Draining()
         executor = ThreadPoolExecutor(threads, thread_name_prefix="predict")
-        front = model_application(loaded, settings, draining, executor, threads=threads, pace=measured_pace(loaded))
+        front = model_application(loaded, settings, draining, executor, threads=threads, pace=measured_pace(loaded),
+                                  loading_since=loading_since, place=place)  # fmt: skip
+        what = f"{settings.model_name} {checked.digest}, {loaded.replayed} golden rows replayed, {loaded.engine.name}"
 
         def ready() -> None:
-            warn_unless_given(settings.model_digest)
-            for text in loaded.warnings:
-                warn(text)
-            what = (
-                f"{settings.model_name} {checked.digest}, {loaded.replayed} golden rows replayed, {loaded.engine.name}"
-            )
-            print(f"model-server: ready: {what}, {url_of(listener)}", flush=True)
+            if place is None or place.index == 0:
+                warn_unless_given(settings.model_digest)
+                for text in loaded.warnings:
+                    warn(text)
+            tell_ready(source, what)
 
-        serve(front, listener, draining=draining, drain_delay=settings.drain_delay,
+        serve(front, source, draining=draining, drain_delay=settings.drain_delay,
               drain_timeout=settings.drain_timeout, when_ready=ready)  # fmt: skip
         executor.shutdown(wait=False, cancel_futures=True)
         if predicting := front.answering.predicting:
@@ -70,7 +71,7 @@ def serve_model(settings: Settings, scratch: Scratch, *, threads: int) -> None:
 
 def model_application(
     loaded: LoadedModel, settings: Settings, draining: Draining, executor: ThreadPoolExecutor, *,
-    threads: int = 1, pace: Pace | None = None, loading_since: float | None = None,
+    threads: int = 1, pace: Pace | None = None, loading_since: float | None = None, place: WorkerPlace | None = None,
 ) -> Front:  # fmt: skip
     """The whole ASGI application of a model."""
     name, signature = settings.model_name, loaded.checked.manifest.signature
@@ -83,12 +84,16 @@ def model_application(
     gets = _probes(loaded, name, draining, metadata)
     if settings.health_route:
         gets[settings.health_route] = gets["/readyz"]
+    routes = sorted({post.name for post in posts.values()} | {get.name for get in gets.values()} | {"metrics", "page"})
+    labels = signature.outputs.labels if signature is not None else None
+    workers = place.count if place is not None else 1
     metrics = Metrics(
-        sorted({post.name for post in posts.values()} | {get.name for get in gets.values()} | {"metrics"}),
-        signature.outputs.labels if signature is not None else None,
+        routes, labels,
         {"model": name, "version": metadata.version, "digest": loaded.checked.digest, "engine": loaded.engine.name},
-        {"golden_rows_replayed": loaded.replayed, "golden_check_passed": float(loaded.replayed > 0), "workers": 1,
+        {"golden_rows_replayed": loaded.replayed, "golden_check_passed": float(loaded.replayed > 0), "workers": workers,
          **ready_gauges(loading_since if loading_since is not None else time.monotonic())},
+        memory=shared_memory(place, workers * slot_count(routes, labels) * 8) if place is not None else None,
+        worker=place.index if place is not None else 0, workers=workers,
     )  # fmt: skip
 
     def measured() -> Reply:

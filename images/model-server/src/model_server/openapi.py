@@ -156,7 +156,7 @@ def _row_paths(loaded: LoadedModel, metadata: ModelMetadata, signature: Signatur
         examples["plain values"] = {"value": [row[0] for row in several]}
     forms = [_ref("RowForm"), rows, _envelope("rows", rows), _envelope("instances", rows)]
     split = {"columns": names, "data": several}
-    text = "\n".join(map(_csv_line, [names, *several])) + "\n"
+    text = "".join([_csv_line(names), *(_csv_line(row) for row in several)])
     v1 = _json("one prediction per row", _envelope("predictions", {"type": "array"}))
     asked = {
         **_envelope("instances", rows),
@@ -185,7 +185,7 @@ def _envelope(name: str, content: Schema) -> Schema:
 
 def _csv_line(values: Sequence[object]) -> str:
     written = io.StringIO()
-    csv.writer(written, lineterminator="").writerow(
+    csv.writer(written, lineterminator="\n").writerow(
         str(value).lower() if isinstance(value, bool) else value for value in values
     )
     return written.getvalue()

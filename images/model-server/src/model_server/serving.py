@@ -23,6 +23,8 @@ import uvicorn
 
 from model_server.front import Draining, Front
 from model_server.lean_protocol import KEEP_ALIVE, LeanProtocol
+from model_server.settings import Settings
+from model_server.worker_channel import Channel, WorkerPlace
 from taskkit.errors import TaskError
 
 BACKLOG = 2048
@@ -53,21 +55,66 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+@contextlib.contextmanager
+def source_of(settings: Settings, place: WorkerPlace | None) -> Iterator[socket.socket | Channel]:
+    """Where connections come from: an address of one's own, or the parent. Raises TaskError."""
+    if place is not None:
+        yield Channel(place)
+        return
+    with bound_socket(settings.host, settings.port) as listener:
+        yield listener
+
+
+def tell_ready(source: socket.socket | Channel, what: str) -> None:
+    if isinstance(source, Channel):
+        source.tell_ready(what)
+    else:
+        print(f"model-server: ready: {what}, {url_of(source)}", flush=True)
+
+
 class _Server(uvicorn.Server):
     """uvicorn with our signals: its own way ends with the signal itself, which a supervisor reads as a crash."""
 
     def __init__(
-        self, config: uvicorn.Config, draining: Draining, drain_delay: float, when_ready: Callable[[], None]
-    ) -> None:
+        self, config: uvicorn.Config, draining: Draining, drain_delay: float, when_ready: Callable[[], None],
+        channel: Channel | None,
+    ) -> None:  # fmt: skip
         super().__init__(config)
         self._draining = draining
         self._drain_delay = drain_delay
         self._when_ready = when_ready
+        self._channel = channel
+        self._connecting: set[asyncio.Task[Any]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if not self.should_exit:
-            self._when_ready()
+        if self.should_exit:
+            return
+        if self._channel is not None:
+            loop, channel = asyncio.get_running_loop(), self._channel
+
+            def ended() -> None:
+                loop.remove_reader(channel.fileno())
+                self._draining.begun = True
+                self._stop()
+
+            loop.add_reader(channel.fileno(), channel.take, self._connect, ended)
+        self._when_ready()
+
+    def _connect(self, connection: socket.socket) -> None:
+        """A connection that the parent accepted."""
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.connect_accepted_socket(self._protocol, connection))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = made(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_A_SECOND == 0:
@@ -86,8 +133,13 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         for number in SIGNALS:
-            signal.signal(number, self.handle_exit)
+            signal.signal(number, self.handle_exit if self._channel is None else self._told_by_parent)
         yield
+
+    def _told_by_parent(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """A worker stops when its parent closes the channel; a Ctrl-C goes to the whole group and is the parent's."""
+        if sig == signal.SIGTERM:
+            self._draining.begun = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self._draining.begun:
@@ -130,10 +182,12 @@ def stoppable_while_loading() -> Iterator[None]:
 
 
 def serve(
-    application: Any, listener: socket.socket, *, draining: Draining, drain_delay: float, drain_timeout: float,
+    application: Any, source: socket.socket | Channel, *, draining: Draining, drain_delay: float, drain_timeout: float,
     when_ready: Callable[[], None], lifespan: Literal["auto", "off"] = "off",
 ) -> None:  # fmt: skip
-    """Serves until a signal. Raises TaskError where the application's own start-up fails.
+    """Serves until a signal, connections from a listening socket or from a parent.
+
+    Raises TaskError where the application's own start-up fails.
 
     ``lifespan`` is ``auto`` for applications of others; ours has none and does not ask who its client is.
     """
@@ -145,9 +199,10 @@ def serve(
     )  # fmt: skip
     if isinstance(application, Front):  # what did not end in time is told in our own words
         logging.getLogger("uvicorn.error").addFilter(lambda record: not str(record.msg).startswith("Cancel "))
-    server = _Server(config, draining, drain_delay, when_ready)
+    channel = source if isinstance(source, Channel) else None
+    server = _Server(config, draining, drain_delay, when_ready, channel)
     try:
-        server.run([listener])
+        server.run([source] if isinstance(source, socket.socket) else [])
     except SystemExit as ended:
         if ended.code:
             raise TaskError("the application's start-up failed, see above", "try it with uvicorn alone") from ended

@@ -34,6 +34,8 @@ class Settings:
     """``fail`` or ``warn``."""
     threads: int | None
     """Predictions at the same time; None: one per usable processor."""
+    workers: int
+    """Processes."""
     max_body: int
     """Bytes."""
     max_waiting: int
@@ -71,6 +73,7 @@ OPTIONS = (
     _Option("port", ("PORT", "AIP_HTTP_PORT"), "8080", "port to listen on; 0 takes a free one"),
     _Option("golden-check", ("GOLDEN_CHECK",), "fail", "fail: not ready unless golden rows replay; warn: only say so"),
     _Option("threads", ("THREADS",), "", "predictions at the same time; one per processor if not given"),
+    _Option("workers", ("WORKERS",), "1", "processes, each with the model in it; connections are spread evenly"),
     _Option("max-body", ("MAX_BODY",), "16", "largest request body in MiB"),
     _Option("max-waiting", ("MAX_WAITING",), "1000", "requests that may wait; further ones are refused (503)"),
     _Option("time-limit", ("TIME_LIMIT",), "60", "seconds after which a prediction is given up (504)"),
@@ -115,6 +118,7 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] = os.environ) 
         port=int(_number("port", values["port"], 0, 65535, whole=True)),
         golden_check=_one_of("golden-check", values["golden-check"], ("fail", "warn")),
         threads=int(_number("threads", values["threads"], 1, 1024, whole=True)) if values["threads"] else None,
+        workers=int(_number("workers", values["workers"], 1, 256, whole=True)),
         max_body=int(_number("max-body", values["max-body"], 0.001, 4096) * MEBIBYTE),
         max_waiting=int(_number("max-waiting", values["max-waiting"], 1, 1_000_000, whole=True)),
         time_limit=_number("time-limit", values["time-limit"], 0.01, 86400),

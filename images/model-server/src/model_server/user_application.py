@@ -15,18 +15,19 @@ from model_server.checked_files import CheckedModel, check_files, check_versions
 from model_server.front import Draining
 from model_server.import_paths import add_project_paths
 from model_server.scratch import Scratch
-from model_server.serving import StoppedWhileLoading, bound_socket, serve, url_of
+from model_server.serving import StoppedWhileLoading, serve, source_of, tell_ready
 from model_server.settings import Settings
 from model_server.warning_lines import warn_unless_given
+from model_server.worker_channel import WorkerPlace
 from taskkit.confined_paths import relative_name
 from taskkit.errors import TaskError, UsageError
 from taskkit.model_directory import CODE
 
 
-def serve_application(settings: Settings, scratch: Scratch) -> None:
+def serve_application(settings: Settings, scratch: Scratch, place: WorkerPlace | None = None) -> None:
     """Checks digests and versions, then serves the user's application until a signal. Raises TaskError."""
     file, attribute = parsed_app(settings.app)
-    with bound_socket(settings.host, settings.port) as listener:
+    with source_of(settings, place) as source:
         checked = check_files(settings.model_dir.resolve(), settings.model_digest)
         _require_file(checked, file, settings.app)
         check_versions(checked.manifest)
@@ -37,11 +38,11 @@ def serve_application(settings: Settings, scratch: Scratch) -> None:
         application = load_application(workplace, file, attribute)
 
         def ready() -> None:
-            warn_unless_given(settings.model_digest)
-            what = f"{settings.app} with {settings.model_name} {checked.digest}"
-            print(f"model-server: ready: {what}, {url_of(listener)}", flush=True)
+            if place is None or place.index == 0:
+                warn_unless_given(settings.model_digest)
+            tell_ready(source, f"{settings.app} with {settings.model_name} {checked.digest}")
 
-        serve(application, listener, draining=Draining(), drain_delay=settings.drain_delay,
+        serve(application, source, draining=Draining(), drain_delay=settings.drain_delay,
               drain_timeout=settings.drain_timeout, when_ready=ready, lifespan="auto")  # fmt: skip
 
 

@@ -1,0 +1,66 @@
+"""The worker's end of what it shares with its parent, see `workers`: connections come in, being ready goes out."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+ENVIRONMENT = "MODEL_SERVER_WORKER"
+READY, CONNECTION = b"ready ", b"c"
+_MOST_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class WorkerPlace:
+    """File descriptors of the channel and of the shared counters; which worker of how many."""
+
+    channel: int
+    memory: int
+    index: int
+    count: int
+
+    def text(self) -> str:
+        return f"{self.channel},{self.memory},{self.index},{self.count}"
+
+
+def own_place() -> WorkerPlace | None:
+    """Where this process is a worker. Its own children are none."""
+    text = os.environ.pop(ENVIRONMENT, "")
+    return WorkerPlace(*map(int, text.split(","))) if text else None
+
+
+def shared_memory(place: WorkerPlace, size: int) -> mmap.mmap:
+    """Counters of all workers, who all ask for the same size."""
+    os.ftruncate(place.memory, size)
+    return mmap.mmap(place.memory, size)
+
+
+class Channel:
+    def __init__(self, place: WorkerPlace) -> None:
+        self.place = place
+        self._socket = socket.socket(fileno=place.channel)
+        self._socket.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def tell_ready(self, what: str) -> None:
+        self._socket.sendall(READY + what.encode())
+
+    def take(self, connected: Callable[[socket.socket], None], ended: Callable[[], None]) -> None:
+        """Call when there is something to read."""
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._socket, _MOST_AT_ONCE, _MOST_AT_ONCE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors = b"", []
+        for descriptor in descriptors:
+            connection = socket.socket(fileno=descriptor)
+            connection.setblocking(False)
+            connected(connection)
+        if not data:
+            ended()
