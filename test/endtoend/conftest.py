@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from pathlib import Path
 
@@ -26,3 +27,10 @@ def project(tmp_path):
     from engine_runs import copied_project
 
     return lambda name: copied_project(name, tmp_path / "my projects (ü 日本)")
+
+
+@pytest.fixture
+def unmounted(tmp_path):
+    """What a test mounts is gone afterwards."""
+    yield
+    subprocess.run(["umount", "--lazy", str(tmp_path / "project")], capture_output=True, check=False)

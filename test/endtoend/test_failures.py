@@ -11,27 +11,30 @@ import pickle
 import re
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import limited_group
 import pytest
-from engine_runs import Done, Run, task_file
+from engine_runs import Run, task_file
+from failing import (
+    GOOD,
+    MODEL,
+    Case,
+    check_failure,
+    files,
+    leftovers,
+    mounts_work,
+    project_of,
+    read_only,
+    record,
+    small_disk,
+)
 from sklearn.linear_model import LinearRegression
 
 from catalog.tree import TREE
 from taskkit.model_directory import verify
 
 TRAIN = task_file("sklearn-train")
-MODEL = pickle.dumps(LinearRegression().fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]))
-GOOD = """
-import json, sys
-model, metrics = sys.argv[1:3]
-open(model, "wb").write(open("fitted.bin", "rb").read())
-json.dump({"r2": 1.0}, open(metrics, "w"))
-"""
 # Leaves no room for what is written after the script's end.
 FILLS = (
     GOOD
@@ -50,37 +53,6 @@ ARGS = {"args": ["{model}", "{metrics}"], "onnx": "off"}
 
 def writes(metrics: str) -> str:
     return GOOD.replace('json.dump({"r2": 1.0}, open(metrics, "w"))', f'open(metrics, "w").write({metrics!r})')
-
-
-def unchanged(_: Path) -> None:
-    pass
-
-
-def files(**content: str | bytes) -> Callable[[Path], None]:
-    """Writes files; the last ``__`` of a name is its dot, the others are slashes."""
-
-    def setup(project: Path) -> None:
-        for name, text in content.items():
-            stem, _, suffix = name.rpartition("__")
-            path = project / f"{stem.replace('__', '/')}.{suffix}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text if isinstance(text, bytes) else text.encode())
-
-    return setup
-
-
-@dataclass(frozen=True)
-class Case:
-    name: str
-    said: str
-    """A regular expression for the whole line after ``sklearn-train: error: ``."""
-    script: str | None = GOOD
-    params: Mapping[str, str | list[str]] = field(default_factory=dict)
-    setup: Callable[[Path], None] = unchanged
-    code: int = 3
-    kept: tuple[str, ...] = ()
-    """What lay in the workspace before and must still be there as it was."""
-    stop_after: float | None = None
 
 
 def old_model(project: Path) -> None:
@@ -179,73 +151,22 @@ DATA = [
 ]  # fmt: skip
 
 
-def project_of(case: Case, folder: Path) -> Path:
-    (folder / "src").mkdir(parents=True)
-    (folder / "fitted.bin").write_bytes(MODEL)
-    if case.script is not None:
-        (folder / "src" / "train.py").write_text(case.script)
-    case.setup(folder)
-    return folder
+# Near relatives of others, or told in the tests beside the program as well.
+RELATED = {
+    "crashes", "is a missing module", "is a directory", "needs arguments", "imports what is not there", "metrics are no text",
+    "metrics are an empty object", "model is a dict", "model is not fitted", "model is empty", "a stale model by name", "outside",
+}  # fmt: skip
+CASES = [
+    pytest.param(case, marks=[pytest.mark.slow] if case.name in RELATED else []) for case in (*SCRIPT, *OUTPUT, *DATA)
+]
 
 
-def leftovers(project: Path) -> list[str]:
-    """Files of ours that a failed run may not leave."""
-    ours = (".model.", ".gate.", "model", "gate")
-    return [path.name for path in project.iterdir() if path.name.startswith(ours) and path.name != "model.pkl"]
-
-
-OUR_FRAMES = re.compile(r'File ".*/(sklearn_train|taskkit|metric_gate|model_serve_build)/')
-
-
-def check_failure(done: Done, program: str, code: int, said: str, kept: Mapping[Path, bytes]) -> str:
-    """The line that was said, after all that must hold of every failure was found to hold."""
-    assert done.exit_code == code, done.explain()
-    lines = done.error_lines()
-    assert len(lines) == 1, done.explain()
-    line = lines[0].removeprefix(f"{program}: error: ")
-    assert re.fullmatch(said, line), line
-    assert not OUR_FRAMES.search(done.log), done.explain()
-    assert not done.results.get("model-digest") and not done.results.get("approval")  # noqa: PT018
-    assert {path: path.read_bytes() for path in kept} == kept
-    assert leftovers(done.project) == (["model"] if kept else [])
-    return line
-
-
-@pytest.mark.parametrize("case", [*SCRIPT, *OUTPUT, *DATA], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_training_that_fails_says_why_and_leaves_nothing(case, tmp_path):
     project = project_of(case, tmp_path / "project")
     kept = {project / name: (project / name).read_bytes() for name in case.kept}
     done = Run(TRAIN, project, {**ARGS, **case.params}, stop_after=case.stop_after).go()
-    check_failure(done, "sklearn-train", case.code, case.said, kept)
-
-
-def read_only(project: Path) -> None:
-    """As a volume that was mounted so."""
-    subprocess.run(["mount", "--bind", str(project), str(project)], check=True)
-    subprocess.run(["mount", "-o", "remount,bind,ro", str(project)], check=True)
-
-
-def small_disk(project: Path) -> None:
-    """A file system of a megabyte."""
-    kept = {path.relative_to(project): path.read_bytes() for path in project.rglob("*") if path.is_file()}
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(project)], check=True)
-    for name, content in kept.items():
-        (project / name).parent.mkdir(parents=True, exist_ok=True)
-        (project / name).write_bytes(content)
-
-
-def mounts_work() -> bool:
-    with tempfile.TemporaryDirectory() as folder:
-        return not os.getuid() and not subprocess.run(
-            ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True, check=False
-        ).returncode  # fmt: skip
-
-
-@pytest.fixture
-def unmounted(tmp_path):
-    """What a test mounts is gone afterwards."""
-    yield
-    subprocess.run(["umount", "--lazy", str(tmp_path / "project")], capture_output=True, check=False)
+    check_failure(done, "sklearn-train", case.code, case.said, kept=kept, left=["model"] if kept else [])
 
 
 @pytest.mark.usefixtures("unmounted")
@@ -259,7 +180,7 @@ def unmounted(tmp_path):
 def test_a_workspace_that_can_not_be_written_is_named(case, tmp_path):
     project = project_of(case, tmp_path / "project")
     done = Run(TRAIN, project, {**ARGS, **case.params}).go()
-    check_failure(done, "sklearn-train", case.code, case.said, {})
+    check_failure(done, "sklearn-train", case.code, case.said)
 
 
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="needs root that may give up its rights")
@@ -278,6 +199,7 @@ def test_a_workspace_of_another_user_says_whose_it_is_and_what_to_set(tmp_path):
         r"and this step runs as 0:0: set podTemplate\.securityContext\.fsGroup, or make it writable for the group", line,
     ), line  # fmt: skip
     assert not leftovers(project)
+    record(3, line)
 
 
 MEMORY = 700 << 20
@@ -303,6 +225,7 @@ def test_a_script_that_runs_into_the_memory_limit_is_named_with_the_figures(text
     assert done.returncode == 3, done.stdout + done.stderr
     line = done.stderr.splitlines()[-1].removeprefix("sklearn-train: error: ")
     assert re.fullmatch(said, line), done.stderr
+    record(3, f"sklearn-train: error: {line}")
     assert not leftovers(project)
 
 
@@ -336,12 +259,14 @@ def test_odd_args_and_hyperparameters_reach_the_script_as_they_are_and_are_never
     ]
     assert json.loads((project / "given").read_text()) == [*ODD.values(), *(word for some in words for word in some)]
     assert "uid=" not in done.log
+    record(0, f"{len(ODD)} odd values as args and as hyperparameters arrive as they are")
 
 
 def test_a_value_that_no_process_can_take_is_named_before_anything_runs(tmp_path):
     project = project_of(Case("long", "", TELL), tmp_path / "project")
     done = Run(TRAIN, project, {**ARGS, "hyperparameters": ["x=" + "x" * (1 << 20)]}).go()
     assert done.exit_code == 1, "a container that can't be started has the exit code of Tekton"
+    record(1, done.outcome.tasks[0].message)
     assert "could not be started: sklearn-train: Argument list too long" in done.outcome.tasks[0].message
     assert (done.log, leftovers(project)) == ("", [])
 
@@ -365,5 +290,5 @@ def test_an_odd_param_that_can_not_be_used_is_quoted(params, said, tmp_path):
     project = project_of(Case("odd", ""), tmp_path / "project")
     done = Run(TRAIN, project, {**ARGS, **params}).go()
     assert done.exit_code in (2, 3), done.explain()
-    check_failure(done, "sklearn-train", done.exit_code or 0, said, {})
+    check_failure(done, "sklearn-train", done.exit_code or 0, said)
     assert "uid=" not in done.log

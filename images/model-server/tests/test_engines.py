@@ -114,8 +114,8 @@ def test_a_preparation_that_changes_answers_is_taken_back(describe, monkeypatch)
     expected = plain.answer(golden.rows)
 
     def broken(estimator):
-        estimator.predict = lambda X: np.full(len(X), "setosa")
-        return [lambda: vars(estimator).pop("predict")]
+        estimator.predict_proba = lambda X: np.tile([1.0, 0.0, 0.0], (len(X), 1))
+        return [lambda: vars(estimator).pop("predict_proba")]
 
     monkeypatch.setattr("model_server.prepared_engine.quicken", broken)
     assert prepared_engine(plain, forest, signature, golden) is plain

@@ -52,7 +52,9 @@ class InstanceProtocol:
             return False
         if not isinstance(parameters, dict):
             raise Refusal(422, "parameters must be an object")
-        wanted = parameters.get("probabilities", False)
+        wanted = parameters.get("probabilities")
+        if wanted is None:
+            return False
         if not isinstance(wanted, bool):
             raise Refusal(422, "the parameter probabilities must be true or false")
         if wanted and not self._probabilities:

@@ -161,10 +161,10 @@ def _row_paths(loaded: LoadedModel, metadata: ModelMetadata, signature: Signatur
     asked = {
         **_envelope("instances", rows),
         "properties": {"instances": rows, "parameters": {
-            "type": "object", "properties": {"probabilities": {"type": "boolean", "default": False}}}},
+            "type": ["object", "null"], "properties": {"probabilities": {
+                "type": ["boolean", "null"] if signature.outputs.probabilities else "null"}}},
+            "signature_name": {}},
     }  # fmt: skip
-    if not signature.outputs.probabilities:
-        asked = _envelope("instances", rows)
     return {
         "/predict": {"post": _operation("Predict rows", "predict", {"anyOf": forms}, examples, answer)},
         f"/v1/models/{metadata.name}:predict": {"post": _operation(
@@ -172,8 +172,9 @@ def _row_paths(loaded: LoadedModel, metadata: ModelMetadata, signature: Signatur
             {"rows": {"value": {"instances": several}}}, v1)},
         "/invocations": {"post": _operation(
             "Predict rows (MLflow, SageMaker)", "invocations",
-            {"anyOf": [*forms, _envelope("dataframe_records", rows), _envelope("dataframe_split", {"type": "object"}),
-                       _envelope("inputs", {"anyOf": [rows, {"type": "object"}]})]},
+            {"anyOf": [*forms, *(_beside(_envelope(name, content)) for name, content in (
+                ("dataframe_records", rows), ("dataframe_split", _split_schema(names)),
+                ("inputs", {"anyOf": [rows, _ref("Row")]})))]},
             {"split": {"value": {"dataframe_split": split}}, "records": {"value": {"dataframe_records": [by_name]}}},
             answer, text)},
     }  # fmt: skip
@@ -181,6 +182,17 @@ def _row_paths(loaded: LoadedModel, metadata: ModelMetadata, signature: Signatur
 
 def _envelope(name: str, content: Schema) -> Schema:
     return {"type": "object", "properties": {name: content}, "required": [name], "additionalProperties": False}
+
+
+def _beside(envelope: Schema) -> Schema:
+    """MLflow lets these stand beside the rows."""
+    return {**envelope, "properties": {**envelope["properties"], "params": {}, "parameters": {}}}
+
+
+def _split_schema(names: Sequence[str]) -> Schema:
+    rows = {"type": "array", "items": _ref("RowList"), "minItems": 1}
+    return {"type": "object", "required": ["data"],
+            "properties": {"columns": {"const": list(names)}, "data": rows}}  # fmt: skip
 
 
 def _csv_line(values: Sequence[object]) -> str:

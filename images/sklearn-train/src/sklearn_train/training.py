@@ -29,7 +29,7 @@ from sklearn_train.summary import summary_lines
 from sklearn_train.supervised_process import Ended, SupervisedProcess, Watch, duration, size
 from taskkit.command_line import Arguments, Outcome, say
 from taskkit.errors import TaskError, UsageError
-from taskkit.model_directory import CODE, METRICS, file_entries, ownership_hint, replacing
+from taskkit.model_directory import CODE, METRICS, file_entries, replacing, writing_remedy
 from taskkit.model_manifest import MANIFEST, Dataset, Estimator, GoldenSummary, ModelManifest, Onnx, Source, TrainingRun
 from taskkit.pickles import check
 
@@ -98,7 +98,7 @@ def _told_folder(model_dir: Path) -> Iterator[Path]:
         folder.mkdir(mode=0o775)
         (folder / "output" / "data").mkdir(parents=True)
     except OSError as error:
-        raise TaskError(f"can't make {folder} ({error.strerror})", ownership_hint(folder.parent)) from error
+        raise TaskError(f"can't make {folder} ({error.strerror})", writing_remedy(error, folder.parent)) from error
     try:
         yield folder
     finally:

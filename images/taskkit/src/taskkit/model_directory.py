@@ -133,8 +133,12 @@ _WRITE_ERRORS = _SPACE_ERRORS | {errno.EROFS, errno.EACCES, errno.EPERM, errno.E
 
 def _not_writable(directory: Path, error: OSError) -> TaskError:
     where = error.filename or directory
-    remedy = "make room on the volume" if error.errno in _SPACE_ERRORS else ownership_hint(directory)
-    return TaskError(f"can't write {where} ({error.strerror})", remedy)
+    return TaskError(f"can't write {where} ({error.strerror})", writing_remedy(error, directory))
+
+
+def writing_remedy(error: OSError, directory: Path) -> str:
+    """What to do where writing to a directory failed."""
+    return "make room on the volume" if error.errno in _SPACE_ERRORS else ownership_hint(directory)
 
 
 def ownership_hint(directory: Path) -> str:

@@ -1,10 +1,12 @@
 """Deterministic layers, and layouts unpacked with every digest checked and every path kept inside."""
 
+import errno
 import gzip
 import hashlib
 import io
 import os
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -274,3 +276,12 @@ def test_docker_media_types_of_a_base_become_oci_ones(tmp_path):
         layout.add(blob)
     image = append(read_base(layout, root), lambda _: Addition((tar_of(file("b")),), ("x",), {}, {}, {}))
     assert [one.media_type for one in parse_manifest(image.root.content, "x").layers] == [LAYER_GZIP, LAYER_TAR]
+
+
+def test_a_layout_on_a_full_disk_says_that_room_is_needed(tmp_path, monkeypatch):
+    def full(*_args, **_named):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "image"))
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    with pytest.raises(TaskError, match=r"can't write .* \(No space left on device\); make room on the volume"):
+        Layout(tmp_path / "image").add(bytes_blob(b"{}", "application/json"))

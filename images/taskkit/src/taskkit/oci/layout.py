@@ -16,7 +16,7 @@ import msgspec
 
 from taskkit.canonical import hash_file
 from taskkit.errors import IntegrityError, TaskError
-from taskkit.model_directory import ownership_hint
+from taskkit.model_directory import writing_remedy
 from taskkit.oci.content import Blob, bytes_blob, file_chunks
 from taskkit.oci.documents import (
     DOCUMENT_LIMIT,
@@ -141,7 +141,7 @@ class Layout:
         except OSError as error:
             nearest = next(folder for folder in (self.path, *self.path.parents) if folder.exists())
             where = error.filename or self.path
-            raise TaskError(f"can't write {where} ({error.strerror})", ownership_hint(nearest)) from error
+            raise TaskError(f"can't write {where} ({error.strerror})", writing_remedy(error, nearest)) from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
