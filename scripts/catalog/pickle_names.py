@@ -21,7 +21,7 @@ from catalog.environments import ROOT
 
 TARGET = ROOT / "images" / "taskkit" / "src" / "taskkit" / "pickles" / "allowed_names.json"
 PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib")
-ROLES = ("classes", "functions", "called")
+ROLES = ("classes", "values", "functions", "called")
 
 FORBIDDEN_MODULES = (
     "os",
@@ -107,7 +107,7 @@ def uses(value: Any) -> Iterator[Use]:
 
 def uses_of_pickle(content: bytes) -> Iterator[Use]:
     """Follows the stack through the opcodes, by the machine that inspects model files."""
-    from taskkit.pickles.inspection import _Inspector, _Made
+    from taskkit.pickles.inspection import _Inspector
     from taskkit.pickles.names import AllowedNames, Name
     from taskkit.pickles.streams import PickleStream
 
@@ -117,12 +117,15 @@ def uses_of_pickle(content: bytes) -> Iterator[Use]:
         def call(self, callee: Any, arguments: tuple[Any, ...]) -> Any:
             if isinstance(callee, Name):
                 found.append(("called", callee.module, callee.name))
+                if callee == Name("copyreg", "_reconstructor"):
+                    found.append(("classes", arguments[0].module, arguments[0].name))
             return super().call(callee, arguments)
 
-        def instantiate(self, made: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> _Made:
-            return super().instantiate(made, arguments, keywords)
+        def _new(self, made: Any, arguments: Any, keywords: Any) -> None:
+            found.append(("classes", made.module, made.name))
+            super()._new(made, arguments, keywords)
 
-    nothing = AllowedNames(frozenset(), frozenset(), frozenset())
+    nothing = AllowedNames(*(frozenset[Name]() for _ in ROLES))
     recorder = Recorder(PickleStream(io.BytesIO(content), len(content) + 1), nothing)
     recorder.run()
     called = {(module, name) for _, module, name in found}
@@ -130,7 +133,7 @@ def uses_of_pickle(content: bytes) -> Iterator[Use]:
     for name, _ in recorder.seen:
         value = getattr(importlib.import_module(name.module), name.name, None) if "." not in name.name else None
         if inspect.isclass(value):
-            yield "classes", name.module, name.name
+            yield "values", name.module, name.name
         elif (name.module, name.name) not in called:
             yield "functions", name.module, name.name
 
@@ -138,8 +141,10 @@ def uses_of_pickle(content: bytes) -> Iterator[Use]:
 def _uses_of_skops(value: Any) -> Iterator[Use]:
     import skops.io
 
+    from taskkit.pickles.names import Name
     from taskkit.pickles.skops_archive import nodes_of
     from taskkit.pickles.skops_nodes import PLAIN
+    from taskkit.pickles.values import is_data_kind
 
     try:
         content = io.BytesIO(skops.io.dumps(value))
@@ -151,7 +156,8 @@ def _uses_of_skops(value: Any) -> Iterator[Use]:
             (one.module, one.name) == (module, name) for one in PLAIN
         ):
             continue
-        yield ("functions" if loader == "FunctionNode" else "classes"), module, name
+        made = loader == "ObjectNode" and not is_data_kind(Name(module, name))
+        yield "functions" if loader == "FunctionNode" else "classes" if made else "values", module, name
 
 
 def allowed(use: Use) -> bool:
@@ -161,6 +167,14 @@ def allowed(use: Use) -> bool:
     if any(module == forbidden or module.startswith(f"{forbidden}.") for forbidden in FORBIDDEN_MODULES):
         return False
     return not inspect.ismodule(getattr(importlib.import_module(module), name, None)) and role in ROLES
+
+
+def _role(kind: type) -> str:
+    """Compiled classes are made by functions of their modules, never bare."""
+    from taskkit.pickles.names import Name
+    from taskkit.pickles.values import is_data_kind
+
+    return "values" if is_data_kind(Name(kind.__module__, kind.__qualname__)) else "classes"
 
 
 def collect() -> dict[str, Any]:
@@ -174,10 +188,11 @@ def collect() -> dict[str, Any]:
         warnings.simplefilter("ignore")
         for _, value in (*corpus.fitted_estimators(), *corpus.values()):
             found.update(uses(value))
-        found.update(("classes", kind.__module__, kind.__qualname__) for kind in corpus.sklearn_classes())
+        found.update((_role(kind), kind.__module__, kind.__qualname__) for kind in corpus.sklearn_classes())
         found.update(
             ("functions", function.__module__, function.__qualname__) for function in corpus.sklearn_functions()
         )
+    found -= {("values", module, name) for role, module, name in found if role == "classes"}
     kept = sorted(use for use in found if allowed(use))
     roles: dict[str, dict[str, list[str]]] = {role: {} for role in ROLES}
     for role, module, name in kept:

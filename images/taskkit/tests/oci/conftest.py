@@ -25,7 +25,8 @@ class Fault:
 
     status: answered instead of the right answer; headers with it. drop: the connection is closed, ``before`` the body is
     read, within it (``half``), or ``after`` the work is done. cut: the right answer ends early. digest: it tells a wrong
-    digest. location: changes the Location. refuse_token: the token counts as expired.
+    digest. location: changes the Location. refuse_token: the token counts as expired. slow: seconds before each of
+    the pieces that an answer comes in.
     """
 
     method: str
@@ -39,6 +40,7 @@ class Fault:
     digest: str = ""
     location: Callable[[str], str] | None = None
     refuse_token: bool = False
+    slow: float = 0.0
 
 
 @dataclass
@@ -55,6 +57,7 @@ class FakeRegistry:
         self.blobs: dict[tuple[str, str], bytes] = {}
         self.manifests: dict[tuple[str, str], tuple[bytes, str]] = {}
         self.uploads: dict[str, bytearray] = {}
+        self.begun = 0
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self.stored: Counter[str] = Counter()
@@ -160,7 +163,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", headers.get("Content-Length", str(len(body))) if status != 204 else "0")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body[: len(body) // 2] if fault.cut else body)
+            told = body[: len(body) // 2] if fault.cut else body
+            step = max(1, len(told) // 3) if fault.slow else max(1, len(told))
+            for start in range(0, len(told), step):
+                time.sleep(fault.slow)
+                self.wfile.write(told[start : start + step])
         if fault.cut:
             self.drop_now()
 
@@ -255,8 +262,10 @@ class _Handler(BaseHTTPRequestHandler):
             if fake.mounts and source in fake.blobs:
                 fake.blobs[repository, source[1]] = fake.blobs[source]
                 return self.answer(201, b"", {"Docker-Content-Digest": source[1]})
-            name = f"u{len(fake.uploads)}"
-            fake.uploads[name] = bytearray()
+            with fake.lock:
+                fake.begun += 1
+                name = f"u{fake.begun}"
+                fake.uploads[name] = bytearray()
             return self.answer(202, b"", {"Location": f"/v2/{repository}/blobs/uploads/{name}?state=secret-state"})
         if session not in fake.uploads:
             return self.answer(404, b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}')

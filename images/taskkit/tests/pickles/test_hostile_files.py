@@ -8,6 +8,7 @@ import os
 import pickle
 import pickletools
 import struct
+import sys
 import zipfile
 import zlib
 
@@ -174,8 +175,9 @@ def test_items_go_only_into_lists_dictionaries_and_sets(refused):
 
 
 @pytest.mark.parametrize(("content", "what"), [
-    (b"\x80\x04\x82\x01.", "extension code"), (b"\x80\x04K\x01Q.", "persistent id"), (b"(iposix\nsystem\n.", "opcode INST"),
-    (b"\x80\x04(" + named("builtins", "object") + b"o.", "INST or OBJ"), (b"\x80\x05\x97.", "buffers outside"),
+    (b"\x80\x04\x82\x01.", "extension code"), (b"\x80\x04K\x01Q.", "persistent id"), (b"(iposix\nsystem\n.", "names posix.system"),
+    (b"(inumpy\nndarray\n.", "opcode INST at byte 1"),
+    (b"\x80\x04(" + named("builtins", "object") + b"o.", "opcode OBJ"), (b"\x80\x05\x97.", "buffers outside"),
     (b"", "ends in the middle"), (b"\x80\x04]", "ends in the middle"), (b"hello", "can't be read"),
     (b"\x80\x04\x8e" + b"\xff" * 8, ""), (b"\x80\x04\x8e" + struct.pack("<Q", 1 << 40), "ends in the middle"),
     (b"\x80\x04\x96" + struct.pack("<Q", 1 << 62), ""), (b"\x80\x04" + b"(" * 10, "ends in the middle"),
@@ -183,6 +185,14 @@ def test_items_go_only_into_lists_dictionaries_and_sets(refused):
 ])  # fmt: skip
 def test_what_python_never_writes_is_refused(refused, content, what):
     refused(content, what)
+
+
+@pytest.mark.parametrize("content", [b"(ithis\ns\n.", b"cthis\ns\n.", b"\x80\x04" + named("this", "s") + b"."])
+def test_nothing_of_a_module_is_imported_before_its_name_is_known_to_be_allowed(refused, content, capsys):
+    sys.modules.pop("this", None)
+    refused(content, "names this.s at byte")
+    assert "this" not in sys.modules
+    assert "Zen" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("squeeze", [

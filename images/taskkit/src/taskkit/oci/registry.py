@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from urllib3.exceptions import HTTPError
@@ -19,6 +19,7 @@ from taskkit.oci.transport import (
     ConnectionFailedError,
     Response,
     Transport,
+    absolute,
     origin,
     shown,
 )
@@ -67,7 +68,7 @@ class Registry:
         try:
             self.transport.send(Call("GET", f"https://{self._address}/v2/"), retry=False).drain_conn()
         except ConnectionFailedError as error:
-            if "certificate" in error.problem:
+            if error.settled:  # else whoever stands in between could have credentials sent in clear
                 raise
             return "http"
         return "https"
@@ -142,10 +143,11 @@ class Registry:
             if response.status == 200 and (token := parse_token(content, wanted)):
                 self._tokens.append(token)
                 return token
-        raise self.refused(response, content, f"log in at {shown(self._realm['realm'])}", repository)
+        realm = shown(absolute(self.url("/"), self._realm["realm"]))
+        raise self.refused(response, content, f"log in at {realm}", repository)
 
     def _token_call(self, scopes: frozenset[str], repository: str) -> Call:
-        realm = urljoin(self.url("/"), self._realm["realm"])
+        realm = absolute(self.url("/"), self._realm["realm"])
         if self._scheme == "https" and urlsplit(realm).scheme != "https":
             raise TaskError(
                 f"{self.host} wants the credentials sent to {shown(realm)} in clear", "mend the registry's realm"

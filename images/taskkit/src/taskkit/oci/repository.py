@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urljoin
 
 import msgspec
 from urllib3.exceptions import HTTPError
@@ -25,6 +24,7 @@ from taskkit.oci.transport import (
     Patience,
     Response,
     Transport,
+    absolute,
     connection_failed,
 )
 
@@ -205,7 +205,7 @@ class Repository:
             following = re.search(r'<([^>]+)>\s*;\s*rel="?next"?', response.headers.get("Link", ""))
             if not following:
                 break
-            target = urljoin(self.registry.url(target) if target.startswith("/") else target, following[1])
+            target = absolute(self.registry.url(target) if target.startswith("/") else target, following[1])
         return tuple(found)
 
 

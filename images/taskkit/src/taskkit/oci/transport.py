@@ -56,11 +56,15 @@ class Patience:
 
 
 class ConnectionFailedError(TaskError):
-    """No answer, or one that broke off. ``tls``: the server may not speak TLS at all."""
+    """No answer, or one that broke off.
 
-    def __init__(self, problem: str, remedy: str, *, tls: bool = False) -> None:
+    ``tls``: the server may not speak TLS at all. ``settled``: it may, but a certificate or a proxy is in the way.
+    """
+
+    def __init__(self, problem: str, remedy: str, *, tls: bool = False, settled: bool = False) -> None:
         super().__init__(problem, remedy)
         self.tls = tls
+        self.settled = settled
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ class Transport:
                 return response
             if _streams(body) or (body and response.status not in (307, 308)):
                 return response
-            target = urljoin(url, target)
+            target = absolute(url, target)
             if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
                 raise TaskError(f"{call} is redirected from https to {shown(target)}", "mend the registry's address")
             if origin(target) != origin(url):
@@ -170,6 +174,19 @@ def _streams(body: Body) -> bool:
     return body is not None and not isinstance(body, bytes)
 
 
+def absolute(base: str, given: str) -> str:
+    """The address that a server gives, made whole. Raises TaskError, which does not show it: it may hold signatures."""
+    try:
+        url = urljoin(base, given)
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise TaskError(f"{shown(base)} gives an address that can't be read", "mend the registry's address")
+    return url
+
+
 def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port: who sees what is sent there."""
     parts = urlsplit(url)
@@ -188,13 +205,14 @@ def connection_failed(what: str, error: Exception) -> ConnectionFailedError:
             return ConnectionFailedError(
                 f"{what} failed: the certificate is not trusted ({text})",
                 "bind the workspace ssl-ca-directory with the authority's certificate",
+                settled=True,
             )
         return ConnectionFailedError(
             f"{what} failed: {text}", "if the registry speaks plain HTTP, name it in insecure-registries", tls=True
         )
     if isinstance(cause, ProxyError):
         return ConnectionFailedError(
-            f"{what} failed at the proxy: {text}", "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
+            f"{what} failed at the proxy: {text}", "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY", settled=True
         )
     return ConnectionFailedError(f"{what} failed: {text}", "check that the registry is up and can be reached from here")
 

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Literal
-from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from taskkit.errors import TaskError
 from taskkit.oci.content import Blob, Chunks
 from taskkit.oci.documents import CONFIG
 from taskkit.oci.registry import RefusedError
 from taskkit.oci.repository import Repository
-from taskkit.oci.transport import AGAIN, ConnectionFailedError, Response, retry_after
+from taskkit.oci.transport import AGAIN, ConnectionFailedError, Response, absolute, retry_after
 
 BlobFate = Literal["present", "mounted", "written"]
 CHUNK_SIZE = 32 << 20
 """Below the 100 MB that common proxies let through, above the 5 MB that some registries ask for at least."""
 _NO_CHUNKS = frozenset({400, 404, 405, 411, 501})
 _LOST = frozenset({404, 410, 416})
+_STUCK = 2
+"""Times in a row that a chunk may bring nothing before the upload is begun anew."""
 
 
 def bring(blob: Blob, repository: Repository) -> BlobFate:
@@ -70,7 +72,7 @@ def _location(response: Response, repository: Repository, before: str = "") -> s
     given = response.headers.get("Location", "")
     if not given and not before:
         raise TaskError(f"{repository.name} opened an upload without a Location", "check the registry")
-    parts, own = urlsplit(urljoin(base, given or before)), urlsplit(base)
+    parts, own = urlsplit(absolute(base, given or before)), urlsplit(base)
     if own.scheme == "https" and parts.scheme == "http":
         if parts.hostname != own.hostname:
             raise TaskError(
@@ -176,11 +178,14 @@ class _Upload:
                 else (offset if response.status == 204 else offset + length)
             )
             stuck = stuck + 1 if reached <= offset else 0
-            if stuck > self._repository.registry.transport.patience.attempts or reached > self._blob.size:
+            if stuck > _STUCK or reached > self._blob.size:
                 raise ConnectionFailedError(
                     f"the upload of {self._blob.digest} to {self._repository.name} does not get on", "run again later"
                 )
             offset = reached
+            if stuck:
+                patience = self._repository.registry.transport.patience
+                patience.sleep(patience.pause(stuck, 0.0, None) or 0.0)
         return self._send("PUT", self._closing(location), {"Content-Length": "0"}, None)
 
     def _closing(self, location: str) -> str:

@@ -39,7 +39,7 @@ def _class_first(package: str) -> Guard:
 
     def fits(arguments: Sequence[Any], known: Known) -> bool:
         made = known.name_of(arguments[0]) if arguments else None
-        own = made is not None and f"{made.module}.".startswith(f"{package}.") and known.allowed.may_instantiate(made)
+        own = made is not None and f"{made.module}.".startswith(f"{package}.") and known.allowed.names(made)
         return own and is_data(arguments[1:], known)
 
     return fits

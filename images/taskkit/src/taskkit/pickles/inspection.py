@@ -19,6 +19,16 @@ from taskkit.pickles.streams import MalformedPickleError, PickleStream, open_fil
 
 _DTYPE = Name("numpy", "dtype")
 _GIVES_BYTES = (Name("_codecs", "encode"), Name("builtins", "bytearray"), Name("builtins", "bytes"))
+_GROWING = {
+    "append": {Name("collections", "deque")},
+    "setitem": {
+        *(Name("collections", name) for name in ("Counter", "OrderedDict", "defaultdict")),
+        Name("builtins", "dict"),
+        Name("sklearn.utils._bunch", "Bunch"),
+    },
+    "add": set[Name](),
+}
+"""What grows by opcodes besides lists, dictionaries and sets themselves."""
 _HELD = 1 << 16
 """Longer byte strings are skipped, not held."""
 
@@ -91,8 +101,8 @@ class _Inspector(Machine):
         return isinstance(instance, _Made) and instance.by == ARRAY_WRAPPER
 
     def grows_by(self, container: Any, method: str) -> bool:
-        kind = {"append": list, "setitem": dict, "add": set}[method]
-        return type(container) is kind or (isinstance(container, _Made) and method != "add")
+        kind, made_by = {"append": list, "setitem": dict, "add": set}[method], self.made_by(container)
+        return type(container) is kind or made_by in _GROWING[method] or made_by in self.allowed.project
 
     def read_array(self, wrapper: _Made) -> Any:
         state = wrapper.state

@@ -113,9 +113,9 @@ class RestrictedUnpickler(Machine):
         return type(instance) is _ArrayWrapper
 
     def grows_by(self, container: Any, method: str) -> bool:
-        if method == "setitem":
-            return isinstance(container, dict)
-        return type(container) in ((list, deque) if method == "append" else (set,))
+        kinds = {"append": (list, deque), "setitem": (dict,), "add": (set,)}[method]
+        own = self.made_by(container) in self.allowed.project
+        return isinstance(container, kinds) if own or method == "setitem" else type(container) in kinds
 
     def read_array(self, wrapper: _ArrayWrapper) -> Any:
         """As joblib.numpy_pickle.NumpyArrayWrapper.read_array does, with the rules for object arrays."""

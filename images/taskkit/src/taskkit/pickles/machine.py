@@ -133,17 +133,27 @@ class Machine(_PythonMachine):  # type: ignore[misc]
             self.refuse(f"names {found}", at)
         return self.resolve(found)
 
+    def load_inst(self) -> NoReturn:
+        at = self._here()
+        module, name = (self.readline()[:-1].decode() for _ in range(2))
+        self._named(module, name, at)
+        raise MalformedPickleError(f"uses the opcode INST at byte {at}, which no current Python writes")
+
+    def load_obj(self) -> NoReturn:
+        raise MalformedPickleError(f"uses the opcode OBJ at byte {self._here()}, which no current Python writes")
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        """Python's own way to import a name; every opcode that leads there has a rule of its own above."""
+        raise MalformedPickleError(f"names {module}.{name} at byte {self._here()} in an unknown way")
+
     def get_extension(self, code: int) -> NoReturn:
-        raise MalformedPickleError(f"uses the extension code {code}")
+        raise MalformedPickleError(f"uses the extension code {code} at byte {self.position()}")
 
     def persistent_load(self, pid: Any) -> NoReturn:
-        raise MalformedPickleError(f"uses the persistent id {pid!r}")
-
-    def _instantiate(self, klass: Any, args: Any) -> NoReturn:  # noqa: ARG002
-        raise MalformedPickleError("uses the opcode INST or OBJ, which no current Python writes")
+        raise MalformedPickleError(f"uses the persistent id {pid!r} at byte {self.position()}")
 
     def load_next_buffer(self) -> NoReturn:
-        raise MalformedPickleError("refers to buffers outside of the file")
+        raise MalformedPickleError(f"refers to buffers outside of the file at byte {self._here()}")
 
     def load_reduce(self) -> None:
         arguments, callee = self.stack.pop(), self.stack.pop()
@@ -254,8 +264,9 @@ class Machine(_PythonMachine):  # type: ignore[misc]
         """The object in the stream. Raises MalformedPickleError for everything that Python's machine stumbles over."""
         try:
             return self.load()
-        except MalformedPickleError:
-            raise
+        except MalformedPickleError as error:
+            placed = "" if " at byte " in str(error) else f" at byte {self.position()}"
+            raise MalformedPickleError(f"{error}{placed}") from error
         except RecursionError as error:
             raise MalformedPickleError("is nested too deeply") from error
         except (
@@ -288,6 +299,8 @@ for _opcode, _method in (
     (pickle.ADDITEMS, Machine.load_additems),
     (pickle.DICT, Machine.load_dict),
     (pickle.FROZENSET, Machine.load_frozenset),
+    (pickle.INST, Machine.load_inst),
+    (pickle.OBJ, Machine.load_obj),
     (pickle.NEXT_BUFFER, Machine.load_next_buffer),
 ):
     Machine.dispatch[_opcode[0]] = _method

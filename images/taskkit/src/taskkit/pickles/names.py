@@ -4,6 +4,7 @@
 really need. A name has one or more roles:
 
 classes    may be instantiated without ``__init__`` (opcodes NEWOBJ and NEWOBJ_EX) and be a value
+values     classes that may be a value only, such as the type of an array's numbers
 functions  may be a value, such as the metric of a scorer or the function of a transformer
 called     may be called (opcode REDUCE): reconstructors, and classes that pickle themselves as a call
 """
@@ -17,8 +18,8 @@ from typing import Literal
 
 import msgspec
 
-Role = Literal["classes", "functions", "called"]
-ROLES: tuple[Role, ...] = ("classes", "functions", "called")
+Role = Literal["classes", "values", "functions", "called"]
+ROLES: tuple[Role, ...] = ("classes", "values", "functions", "called")
 
 
 @dataclass(frozen=True, order=True)
@@ -35,6 +36,7 @@ class AllowedNamesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     made_of: dict[str, str]
     classes: dict[str, tuple[str, ...]]
+    values: dict[str, tuple[str, ...]]
     functions: dict[str, tuple[str, ...]]
     called: dict[str, tuple[str, ...]]
 
@@ -44,12 +46,13 @@ class AllowedNames:
     """``project`` holds names of the project's own code and wheels, which may be anything to a pickle."""
 
     classes: frozenset[Name]
+    values: frozenset[Name]
     functions: frozenset[Name]
     called: frozenset[Name]
     project: frozenset[Name] = frozenset()
 
     def names(self, name: Name) -> bool:
-        return name in self.classes or name in self.functions or name in self.called or name in self.project
+        return any(name in names for names in (self.classes, self.values, self.functions, self.called, self.project))
 
     def may_instantiate(self, name: Name) -> bool:
         return name in self.classes or name in self.project

@@ -26,7 +26,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "LossNode": ("sklearn._loss._loss.", "sklearn.linear_model._sgd_fast."),
     "MaskedArrayNode": ("numpy.ma.",),
     "NdArrayNode": ("numpy.",),
-    "ObjectNode": ("builtins.object", "collections.", "numpy.random.", "scipy.interpolate.", "sklearn."),
+    "ObjectNode": ("builtins.object", "scipy.interpolate.", "sklearn."),
     "PartialNode": ("functools.partial",),
     "QuantileForestNode": ("",),
     "RandomGeneratorNode": ("numpy.random._generator.Generator",),
@@ -112,6 +112,8 @@ def _problem(loader: str, found: Name, allowed: AllowedNames) -> str:
         return ""
     if not str(found).startswith(_KINDS[loader]):
         return f"names {found} in a node of the kind {loader}"
+    if loader == "ObjectNode" and not (allowed.may_instantiate(found) or found in allowed.values):
+        return f"makes an object of {found}"
     if loader == _CALLED and not allowed.may_call(found):
         return f"calls {found}"
     if loader == "FunctionNode" and found not in allowed.functions:
