@@ -327,6 +327,14 @@ def test_rows_that_the_decoder_takes_are_the_rows_that_are_read_value_by_value(d
         assert [list(map(repr, row)) for row in found] == [list(map(repr, row)) for row in expected]
 
 
+@pytest.mark.parametrize("body", [b"[[]]", b"[[1]]", b"[[[]]]", b'{"rows": [[]]}', b'{"instances": [[2]]}'])
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32"])
+def test_lists_for_one_bounded_column_are_left_to_the_reader_of_values(dtype, body):
+    column = Column("a", dtype, "number" if dtype == "float32" else "integer", False)
+    typed = typed_rows(Signature("dataframe", "fit", (column,), Outputs("other", "float64", "number", 1)))
+    assert typed.read(body) is None
+
+
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_columns_that_are_taken_at_once_are_those_that_are_read_value_by_value(data):
