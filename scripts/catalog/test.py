@@ -50,7 +50,7 @@ def names(root: Path) -> list[str]:
     return sorted(name for name in found if any((places(root, name).unit, places(root, name).runs)))
 
 
-def parts(root: Path, asked: list[str]) -> list[Part]:
+def parts(root: Path, asked: list[str], *, slow: bool) -> list[Part]:
     """What to run, in this order."""
     found = [places(root, name) for name in asked]
     unit = [str(path.relative_to(root)) for place in found for path in place.unit]
@@ -58,7 +58,7 @@ def parts(root: Path, asked: list[str]) -> list[Part]:
     catalog, workers = (sys.executable, "-m", "catalog"), ("-n", "2", "--dist", "worksteal")
     every = [Part("check", (*catalog, "check"))] if not asked else []
     if unit or not asked:
-        options = (*_STABLE, *(workers if not asked else ()))
+        options = (*_STABLE, *(workers if not asked else ()), *(("-m", "") if slow else ()))
         every.append(Part("pytest", (sys.executable, "-m", "pytest", *options, *unit)))
     if runs or not asked:
         every.append(Part("task tests", (*catalog, "task-tests", *runs)))
@@ -69,14 +69,16 @@ def main(argv: list[str]) -> int:
     """0 when everything passed, 2 for an unknown name, 130 after Ctrl-C, else 3. One failing part stops no other."""
     parser = argparse.ArgumentParser(prog="./scripts/test", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="a task, program or pipeline (default: everything)")
-    asked = parser.parse_args(argv).names
+    parser.add_argument("--slow", action="store_true", help="the long variants of tests, too: minutes more")
+    options = parser.parse_args(argv)
+    asked = options.names
     if unknown := [name for name in asked if name not in names(ROOT)]:
         print(f"test: error: nothing is called '{unknown[0]}'; there are: {', '.join(names(ROOT))}", file=sys.stderr)
         return 2
     began = time.monotonic()
     ended = {}
     try:
-        for part in parts(ROOT, asked):
+        for part in parts(ROOT, asked, slow=options.slow):
             print(f"── {part.name} " + "─" * (70 - len(part.name)), flush=True)
             ended[part.name] = subprocess.run(part.command, cwd=ROOT, check=False).returncode
     except KeyboardInterrupt:

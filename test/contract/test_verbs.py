@@ -38,13 +38,18 @@ def test_a_tool_that_fails_gives_its_output_as_findings():
 
 
 def test_a_name_selects_the_tests_of_the_program_and_of_the_task():
-    commands = [part.command for part in test.parts(test.ROOT, ["metric-gate"])]
+    commands = [part.command for part in test.parts(test.ROOT, ["metric-gate"], slow=False)]
     newest = Tree(test.ROOT).versions("Task", "metric-gate")[-1]
     assert [command[-1] for command in commands] == ["images/metric-gate/tests", f"task/metric-gate/{newest}/tests"]
 
 
 def test_without_names_everything_runs_in_order():
-    assert [part.name for part in test.parts(test.ROOT, [])] == ["check", "pytest", "task tests"]
+    assert [part.name for part in test.parts(test.ROOT, [], slow=False)] == ["check", "pytest", "task tests"]
+
+
+def test_long_variants_of_tests_run_when_they_are_asked_for():
+    (plain,), (slow,) = (test.parts(test.ROOT, ["taskkit"], slow=slow) for slow in (False, True))
+    assert slow.command[:-1] == (*plain.command[:-1], "-m", "") and slow.command[-1] == plain.command[-1]
 
 
 def test_an_unknown_name_is_refused_with_those_there_are(capsys):
@@ -56,7 +61,7 @@ def test_an_unknown_name_is_refused_with_those_there_are(capsys):
 @pytest.mark.parametrize(("code", "expected"), [(0, 0), (1, test.FAILED)])
 def test_all_parts_run_and_one_that_fails_fails_all(monkeypatch, capsys, code, expected):
     parts = [test.Part("one", ("sh", "-c", f"exit {code}")), test.Part("two", ("sh", "-c", "exit 0"))]
-    monkeypatch.setattr(test, "parts", lambda root, asked: parts)
+    monkeypatch.setattr(test, "parts", lambda root, asked, slow: parts)
     assert test.main([]) == expected
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("test: passed: one, two (" if not code else "test: failed: one (")
