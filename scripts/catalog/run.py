@@ -30,7 +30,7 @@ exit codes: 0 all runs succeeded · 2 nothing was run, the input is wrong · 3 a
 130 stopped with Ctrl-C
 
 examples:
-  ./scripts/run pipeline/train-gate-build/0.1/samples/run.yaml --workspace source=my-project
+  ./scripts/run pipeline/train-gate-build/0.1/samples/iris.yaml --workspace source=my-project
   ./scripts/run task.yaml --param script=train.py --param 'args=["--epochs", "3"]' --results json
 """
 
