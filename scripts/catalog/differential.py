@@ -1,4 +1,4 @@
-"""One truth: what the local engine and a cluster make of the same run, side by side.
+"""One truth: what two engines make of the same run, side by side: the local engine and a cluster, or two versions.
 
 Compared are the run's status, reason and results, and of each of its tasks status, reason, exit code, attempts and
 results; messages and times may differ. What can only differ (digests of what different Pythons made, and the texts of
@@ -29,23 +29,29 @@ class Compared:
 
     @property
     def differences(self) -> tuple[str, ...]:
-        return tuple(_differences(self.local, self.cluster))
+        return tuple(differences(self.local, self.cluster, "here", "on the cluster"))
 
 
-def _differences(local: RunOutcome, cluster: RunOutcome) -> Iterator[str]:
+def differences(one: RunOutcome, other: RunOutcome, place: str, other_place: str) -> Iterator[str]:
+    """What differs, in words; the places say where each was seen."""
+
+    def unequal(what: str, first: Any, second: Any) -> Iterator[str]:
+        if first != second:
+            yield f"{what}: {first} {place}, {second} {other_place}"
+
     for what in ("status", "reason"):
-        yield from _unequal(what, getattr(local, what), getattr(cluster, what))
-    yield from _unequal("results", _masked(local.results), _masked(cluster.results))
-    mine, theirs = local.every(), cluster.every()
+        yield from unequal(what, getattr(one, what), getattr(other, what))
+    yield from unequal("results", masked(one.results), masked(other.results))
+    mine, theirs = one.every(), other.every()
     for name in dict.fromkeys((*mine, *theirs)):
-        here, there = mine.get(name), theirs.get(name)
-        if there is None and here is not None and here.status is Status.NOT_RUN:
+        first, second = mine.get(name), theirs.get(name)
+        if second is None and first is not None and first.status is Status.NOT_RUN:
             continue  # a cluster has no word for it
-        if here is None or there is None:
-            yield f"task {name}: {'only on the cluster' if here is None else 'only here'}"
+        if first is None or second is None:
+            yield f"task {name}: only {other_place if first is None else place}"
             continue
-        for what, one, other in zip(_COMPARED, _seen(here), _seen(there), strict=True):
-            yield from _unequal(f"task {name}: {what}", one, other)
+        for what, seen, seen_there in zip(_COMPARED, _seen(first), _seen(second), strict=True):
+            yield from unequal(f"task {name}: {what}", seen, seen_there)
 
 
 _COMPARED = ("status", "reason", "exit code", "attempts", "results")
@@ -59,29 +65,35 @@ def _seen(task: TaskOutcome) -> tuple[Any, ...]:
     # Whether a task that was ended had begun is a matter of how busy the machine was.
     code = None if task.exit_code == -1 or task.reason in _ENDED else task.exit_code
     ran = task.status in {Status.SUCCEEDED, Status.FAILED}
-    return str(task.status), str(task.reason), code, task.attempts if ran else 1, _masked(task.results)
+    return str(task.status), str(task.reason), code, task.attempts if ran else 1, masked(task.results)
 
 
-def _masked(results: Mapping[str, Any]) -> str:
+def masked(results: Mapping[str, Any]) -> str:
+    """Results as JSON, without what can only differ."""
     text = json.dumps(dict(sorted(results.items())), ensure_ascii=False)
     return _PATH.sub("<path>", _DIGEST.sub("sha256:<digest>", text))
 
 
-def _unequal(what: str, local: Any, cluster: Any) -> Iterator[str]:
-    if local != cluster:
-        yield f"{what}: {local} here, {cluster} on the cluster"
-
-
-def table(compared: Iterable[Compared], rejected: Iterable[tuple[str, str, str]] = ()) -> str:
-    """Markdown. ``rejected``: documents that must be refused, each with the words of the local engine and Tekton's."""
+def table(compared: Iterable[Compared]) -> str:
+    """Markdown: a line for each test."""
     lines = ["| test | status | reason | tasks | results | here and on the cluster |", "|---|---|---|---|---|---|"]
     for one in compared:
         told = "; ".join(one.differences) or "the same"
-        cells = (one.name, one.local.status, one.local.reason, _tasks(one.local), _masked(one.local.results), told)
-        lines.append("| " + " | ".join(_cell(str(cell)) for cell in cells) + " |")
-    words = [f"| {name} | {_cell(local)} | {_cell(cluster)} |" for name, local, cluster in rejected]
-    if words:
-        lines += ["", "| refused | here | by Tekton |", "|---|---|---|", *words]
+        results = masked(one.local.results) if one.local.results else ""
+        lines.append(row(one.name, one.local.status, one.local.reason, _tasks(one.local), results, told))
+    return "\n".join(lines) + "\n"
+
+
+def messages(compared: Iterable[Compared]) -> str:
+    """Markdown: what is said of runs and tasks that failed, here and there."""
+    lines = ["| test | task | here | on the cluster |", "|---|---|---|---|"]
+    for one in compared:
+        there = one.cluster.every()
+        for name, task in one.local.every().items():
+            if task.failed and name in there:
+                lines.append(row(one.name, name, task.message, there[name].message))
+        if not one.local.succeeded and one.local.kind == "PipelineRun":
+            lines.append(row(one.name, "(the run)", one.local.message, one.cluster.message))
     return "\n".join(lines) + "\n"
 
 
@@ -93,5 +105,11 @@ def _code(task: TaskOutcome) -> str:
     return f" {task.exit_code}" if task.exit_code else ""
 
 
+def row(*cells: object) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(_cell(str(cell)) for cell in cells)} |"
+
+
 def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("{}", "")
+    text = _DIGEST.sub("sha256:<digest>", text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(text.split())

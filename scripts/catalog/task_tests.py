@@ -20,6 +20,7 @@ from catalog import rejections
 from catalog.engine import expectations, report
 from catalog.engine.documents import Documents
 from catalog.engine.events import Recorder
+from catalog.engine.outcomes import RunOutcome
 from catalog.engine.planning import Plan, PlanError
 from catalog.engine.process import Cancellation
 from catalog.engine.programs import Programs
@@ -51,7 +52,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a test; it passed when nothing is ``unmet``."""
+    """What came of a test; it passed when nothing is ``unmet``.
+
+    ``outcome``: of what ran, as far as it is known; ``circumstances``: what else helps to find out why, shown in full.
+    """
 
     test: Case | Rejection
     unmet: tuple[str, ...]
@@ -59,6 +63,8 @@ class Verdict:
     seconds: float
     status: str
     exit_code: int | None = None
+    outcome: RunOutcome | None = None
+    circumstances: str = ""
 
     @property
     def passed(self) -> bool:
@@ -98,10 +104,15 @@ def run(test: Case, tree: Tree = TREE, cancellation: Cancellation | None = None)
     with run_folder() as folder:
         outcome = execution.run(test.plan, folder)
         unmet = expectations.unmet(expectations.read(test.plan.annotations), outcome, recorder.log())
-    codes = [task.exit_code for task in outcome.tasks if task.failed]
     log = "\n".join(f"[{task}] {text}" for task, _, text in recorder.lines)
     log += "".join(f"\n{text}" for text in report.explanations(outcome))
-    return Verdict(test, tuple(unmet), log, time.monotonic() - began, str(outcome.status), codes[0] if codes else None)
+    seconds = time.monotonic() - began
+    return Verdict(test, tuple(unmet), log, seconds, str(outcome.status), exit_code(outcome), outcome)
+
+
+def exit_code(outcome: RunOutcome) -> int | None:
+    """That of the first task that failed."""
+    return next((task.exit_code for task in outcome.tasks if task.failed), None)
 
 
 def refuse(test: Rejection, tree: Tree = TREE) -> Verdict:
@@ -116,18 +127,24 @@ def _shown(path: Path) -> str:
     return relative if len(relative) < len(str(path)) else str(path)
 
 
-def explain(verdict: Verdict, again: str) -> None:
-    """Prints what a failed test did not keep, the end of its log, and how to run just it again."""
+def explain(verdict: Verdict, again: str, watch: str) -> None:
+    """Prints what a failed test did not keep, the end of its log, and how to run just it again.
+
+    ``again`` and ``watch`` are commands with the place ``{test}`` for the file and the name.
+    """
     print(f"\n{_shown(verdict.test.path)}: {verdict.test.name}")
     for text in verdict.unmet:
+        print(f"  {text}")
+    for text in verdict.circumstances.splitlines():
         print(f"  {text}")
     lines = verdict.log.splitlines()
     if len(lines) > _TAIL:
         print(f"  … {len(lines) - _TAIL} lines before")
     for line in lines[-_TAIL:]:
         print(f"  | {line}")
-    print(f"  again: {again} {_shown(verdict.test.path)} --only {verdict.test.name}")
-    print(f"  watch: ./scripts/run {_shown(verdict.test.path)} --only {verdict.test.name} --keep")
+    chosen = f"{_shown(verdict.test.path)} --only {verdict.test.name}"
+    print(f"  again: {again.format(test=chosen)}")
+    print(f"  watch: {watch.format(test=chosen)}", flush=True)
 
 
 def line(verdict: Verdict) -> str:
@@ -161,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     failed = [verdict for verdict in verdicts if not verdict.passed]
     for verdict in failed:
-        explain(verdict, "./scripts/task-tests")
+        explain(verdict, "./scripts/task-tests {test}", "./scripts/run {test} --keep")
     print(f"\n{len(verdicts) - len(failed)} of {len(verdicts)} tests passed", end="")
     print(f", {len(problems)} problems in files that were not run" if problems else "")
     if problems:

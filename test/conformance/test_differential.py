@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from catalog.differential import Compared, table
+from catalog.differential import Compared, messages, table
 from catalog.engine.outcomes import RunOutcome, Skip, Status, TaskOutcome
 
 GATE = TaskOutcome("gate", Status.FAILED, "StepFailed", "step gate exited with code 10", 10, seconds=0.1)
@@ -45,7 +45,13 @@ def test_digests_and_paths_are_masked_and_what_never_ran_need_not_be_known():
 
 def test_the_table_has_a_line_for_each_test():
     worse = Compared("worse", HERE, replace(HERE, status=Status.SUCCEEDED))
-    text = table([Compared("same", HERE, HERE), worse], [("bad", "a | b", "no")])
+    text = table([Compared("same", HERE, HERE), worse])
     assert "| same | Failed | Failed | gate: StepFailed 10, build: PipelineRun was stopping |" in text
     assert "| status: Failed here, Succeeded on the cluster |" in text
-    assert "| bad | a \\| b | no |" in text
+
+
+def test_what_was_said_stands_side_by_side_and_is_not_compared():
+    gate = replace(GATE, message='"step-gate" exited | with code 10')
+    text = messages([Compared("p", HERE, replace(HERE, message="there", tasks=(gate, BUILD)))])
+    assert '| p | gate | step gate exited with code 10 | "step-gate" exited \\| with code 10 |' in text
+    assert "| p | (the run) | here | there |" in text

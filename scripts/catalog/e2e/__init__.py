@@ -1,24 +1,28 @@
 """``./scripts/e2e [NAME…]``: the tests of the Tasks and Pipelines on real Tekton, judged as on the local engine.
 
 The cluster: ``--context`` of an existing one, else kind where Docker or podman works, else processes of this machine.
+One of ours that runs already is used and left running.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from catalog.e2e import cluster_run, junit
-from catalog.e2e.cluster_run import Stage
+from catalog.e2e import comparing, junit, progress, versions
+from catalog.e2e.cluster_run import Stage, run_test
 from catalog.e2e.kubectl import KubectlError
-from catalog.e2e.stages import StageError, own_cluster, the_users_cluster
+from catalog.e2e.progress import Test
+from catalog.e2e.selection import CONFORMANCE, chosen, count
+from catalog.e2e.stages import StageError, own_cluster, remove_namespaces, the_users_cluster
 from catalog.imaging.errors import ImageError
-from catalog.task_tests import Case, Verdict, collect, explain, files, line
-from catalog.tree import TREE, Tree
+from catalog.task_tests import Verdict
+from catalog.tree import TREE
 from taskkit.errors import TaskError
 
 SUCCEEDED, INVALID, FAILED, INTERRUPTED = 0, 2, 3, 130
@@ -26,84 +30,93 @@ SUCCEEDED, INVALID, FAILED, INTERRUPTED = 0, 2, 3, 130
 
 def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        paths = [path for name in options.names for path in places(name, TREE)] or files(TREE)
-        tests, problems = collect(paths, TREE)
-        tests = [test for test in tests if options.only in {None, test.name}]
-        if problems or not tests:
-            raise StageError("; ".join(problems) or "there are no tests of that name")
-        if options.context:
-            stage, end = the_users_cluster(options.context, options.registry, options.keep)
-        else:
-            stage, end = own_cluster(options.tekton, options.keep)
+        tests = chosen(options.names, options.only, TREE)
     except StageError as error:
         print(f"e2e: error: {error}", file=sys.stderr)
         return INVALID
-    except (ImageError, TaskError, KubectlError) as error:
+    try:
+        if options.every_version:
+            return _on_every_version(tests, options)
+        return _once(tests, options)
+    except (StageError, ImageError, TaskError, KubectlError) as error:
         print(f"e2e: error: {error}", file=sys.stderr)
         return FAILED
-    try:
-        return _judge(_run_all(tests, stage, options.jobs), options.junit)
     except KeyboardInterrupt:
         print("e2e: interrupted", file=sys.stderr)
         return INTERRUPTED
-    finally:
-        if not options.keep:
-            end()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="./scripts/e2e", description="The tests of Tasks and Pipelines on real Tekton."
     )
-    parser.add_argument("names", nargs="*", metavar="TASK|PIPELINE|FILE", help="just the tests of these")
+    what = f"just the tests of these; '{CONFORMANCE}': the cases of test/conformance"
+    parser.add_argument("names", nargs="*", metavar="TASK|PIPELINE|FILE", help=what)
     parser.add_argument("--only", metavar="NAME", help="just the run of this name")
     parser.add_argument("--tekton", metavar="VERSION", default="", help="of the cluster (default: the newest)")
     parser.add_argument("--context", metavar="NAME", default="", help="an existing cluster of your kubeconfig")
     parser.add_argument("--registry", metavar="PREFIX", default="", help="with --context: where to push the images to")
     parser.add_argument("--keep", action="store_true", help="keep namespaces and cluster, for looking around")
-    parser.add_argument("--jobs", type=int, default=3, metavar="N", help="tests at a time (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=4, metavar="N", help="tests at a time (%(default)s)")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write a JUnit report")
+    comparison = "run the tests on the local engine, too, and write both side by side"
+    parser.add_argument("--compare", type=Path, metavar="FILE", help=comparison)
+    every = f"on a cluster with each supported Tekton in turn; writes {versions.PAGE}"
+    parser.add_argument("--every-version", action="store_true", help=every)
     return parser
 
 
-def places(name: str, tree: Tree) -> list[Path]:
-    """The test files of a Task, a Pipeline, a folder or a file. Raises StageError."""
-    given = Path(name)
-    found = [given] if given.is_file() else sorted(given.rglob("*.yaml")) if given.is_dir() else []
-    found = found or [path for path in files(tree) if path.relative_to(tree.root).parts[1] == name]
-    if not found:
-        names = sorted({path.relative_to(tree.root).parts[1] for path in files(tree)})
-        raise StageError(f"there are no tests of '{name}'; there are: {', '.join(names)}")
-    return found
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
-def _run_all(tests: Sequence[Case], stage: Stage, jobs: int) -> list[Verdict]:
-    """All verdicts in the order of the tests, each printed as it comes."""
+def _cluster(options: argparse.Namespace, tekton: str) -> AbstractContextManager[Stage]:
+    if options.context:
+        return the_users_cluster(options.context, options.registry, keep=options.keep, say=_say)
+    return own_cluster(tekton, keep=options.keep, say=_say)
 
-    def one(numbered: tuple[int, Case]) -> Verdict:
-        number, test = numbered
+
+def _verdicts(tests: Sequence[Test], options: argparse.Namespace, tekton: str) -> tuple[list[Verdict], str]:
+    """Runs everything on one cluster, which ends before the verdicts are told, unless it was there before; and the
+    version of its Tekton."""
+    with _cluster(options, tekton) as stage:
         began = time.monotonic()
+        _say(f"{count(tests)}, {options.jobs} at a time, in namespaces {stage.label}-… ({stage.level})")
         try:
-            verdict = cluster_run.run_test(test, stage, number)
-        except KubectlError as error:
-            verdict = Verdict(test, (str(error),), "", time.monotonic() - began, "Unknown")
-        print(line(verdict), flush=True)
-        return verdict
-
-    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        try:
-            return list(pool.map(one, enumerate(tests)))
+            verdicts = progress.run_all(tests, lambda test, number: run_test(test, stage, number), options.jobs)
         except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
+            if not stage.keep:
+                with suppress(KubectlError):
+                    remove_namespaces(stage)
             raise
+        _say(f"{count(tests)} took {time.monotonic() - began:.0f} s")
+        return verdicts, stage.tekton
 
 
-def _judge(verdicts: Sequence[Verdict], report: Path | None) -> int:
-    failed = [verdict for verdict in verdicts if not verdict.passed]
-    for verdict in failed:
-        explain(verdict, "./scripts/e2e")
-    if report:
-        report.write_text(junit.document(verdicts), encoding="utf-8")
-    print(f"\n{len(verdicts) - len(failed)} passed, {len(failed)} failed")
-    return FAILED if failed else SUCCEEDED
+def _once(tests: Sequence[Test], options: argparse.Namespace) -> int:
+    verdicts, tekton = _verdicts(tests, options, options.tekton)
+    if options.junit:
+        options.junit.write_text(junit.document(verdicts), encoding="utf-8")
+    if options.compare:
+        options.compare.write_text(comparing.page(verdicts, tekton), encoding="utf-8")
+    return SUCCEEDED if progress.conclude(verdicts, *_commands(options)) else FAILED
+
+
+def _commands(options: argparse.Namespace) -> tuple[str, str]:
+    """How to run one test again, on this kind of cluster, and how to keep what it leaves."""
+    given = {"--tekton": options.tekton, "--context": options.context, "--registry": options.registry}
+    chosen = "".join(f" {name} {value}" for name, value in given.items() if value)
+    again = f"./scripts/e2e {{test}}{chosen}"
+    return again, f"{again} --keep; on the local engine: ./scripts/run {{test}} --keep"
+
+
+def _on_every_version(tests: Sequence[Test], options: argparse.Namespace) -> int:
+    found = {}
+    for version in versions.supported():
+        _say(f"── Tekton {version} " + "─" * 50)
+        found[version], _ = _verdicts(tests, options, version)
+        progress.conclude(found[version], *_commands(options))
+    (TREE.root / versions.PAGE).write_text(versions.page(found), encoding="utf-8")
+    return SUCCEEDED if all(verdict.passed for verdicts in found.values() for verdict in verdicts) else FAILED

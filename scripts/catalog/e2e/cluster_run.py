@@ -9,21 +9,23 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from catalog.e2e import objects, observing
+from catalog.e2e import circumstances, objects, observing
 from catalog.e2e.kubectl import Kubectl, KubectlError
 from catalog.engine import expectations
 from catalog.engine.expectations import SOURCE
 from catalog.engine.outcomes import RunOutcome
-from catalog.task_tests import Case, Verdict
+from catalog.rejections import Rejection, judge
+from catalog.task_tests import Case, Verdict, exit_code
 from catalog.tree import TREE
 
 PATIENCE = 900
 """Seconds for one run; a step was once seen to start 82 s late."""
-_EVENTS = 12
+_STARTING = 300
+"""Seconds for a pod to start."""
 LOADER = "metric-gate"
 """The program whose image the loader runs: the smallest one, and it has Python."""
 _UNPACK = "import sys, tarfile; tarfile.open(fileobj=sys.stdin.buffer, mode='r|').extractall('/claim')"
@@ -35,54 +37,93 @@ _LIST = (
 
 @dataclass(frozen=True)
 class Stage:
-    """Where tests run. ``images`` maps each program to its image by digest."""
+    """Where tests run. ``images`` maps each program to its image by digest, ``stand_ins`` others' images to those that
+    this cluster can pull; ``label`` tells this invocation's namespaces from others'."""
 
     kubectl: Kubectl
     images: Mapping[str, str]
     push_bundle: Callable[[Mapping[str, Any]], str]
     """Pushes one Task as a Tekton bundle and gives its reference as the cluster's resolver reaches it."""
+    tekton: str
+    label: str
     level: str = "restricted"
     keep: bool = False
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
+
+    def with_images(self, document: Any) -> Any:
+        return objects.with_images(document, self.images, self.stand_ins)
 
 
-def run_test(test: Case, stage: Stage, number: int) -> Verdict:
-    """Runs one test in a namespace of its own and judges it. Raises KubectlError where the cluster fails."""
+def run_test(test: Case | Rejection, stage: Stage, number: int) -> Verdict:
+    """Runs one test in a namespace of its own and judges it; a cluster that fails is a test that failed."""
     began = time.monotonic()
-    kubectl = stage.kubectl.in_namespace(f"e2e-{number}-{test.name}"[:63].rstrip("-"))
-    with _namespace(kubectl, stage), tempfile.TemporaryDirectory() as seen:
-        document = next(each for each in test.documents.of_kind(*objects.RUNS) if each.name == test.name)
-        identity = objects.Identity.random()
-        source = expectations.source_folder(test.plan, TREE)
-        kubectl.apply(objects.before_the_run(document, test.documents, TREE, stage.images))
-        if source:
-            kubectl.apply([objects.claim(document), objects.loader(stage.images[LOADER], identity)])
-            kubectl("wait", "--for=condition=Ready", "pod/loader", "--timeout=300s", seconds=310)
-            kubectl("exec", "-i", "loader", "--", "python3", "-c", _UNPACK, stdin=_packed(source))
-        bundles = objects.bundled(document, test.documents, TREE)
-        params = {
-            name: stage.push_bundle(objects.with_images(task.body, stage.images)) for name, task in bundles.items()
-        }
-        run = objects.the_run(document, test.plan, stage.images, identity, loaded=source is not None, params=params)
-        kubectl.apply([run])
-        _wait(kubectl, test)
+    kubectl = stage.kubectl.in_namespace(f"{stage.label}-{number}-{test.name}"[:63].rstrip("-"))
+    try:
+        with _namespace(kubectl, stage):
+            try:
+                if isinstance(test, Rejection):
+                    return _refused(test, stage, kubectl, began)
+                return _ran(test, stage, kubectl, began)
+            except KubectlError as error:
+                log, why = _log(kubectl), circumstances.told(kubectl)
+                unmet = (str(error),)
+                return Verdict(test, unmet, log, time.monotonic() - began, "Unknown", circumstances=why)
+    except KubectlError as error:  # not even a namespace
+        return Verdict(test, (str(error),), "", time.monotonic() - began, "Unknown")
+
+
+def _ran(test: Case, stage: Stage, kubectl: Kubectl, began: float) -> Verdict:
+    kind, name = test.plan.kind.lower(), test.name
+    document = next(each for each in test.documents.of_kind(*objects.RUNS) if each.name == name)
+    identity = objects.Identity.random()
+    source = expectations.source_folder(test.plan, TREE)
+    kubectl.apply(stage.with_images(objects.before_the_run(document, test.documents, TREE)))
+    if source:
+        kubectl.apply([objects.claim(document), objects.loader(stage.images[LOADER], identity)])
+        kubectl.wait_for("condition=Ready", "pod/loader", _STARTING)
+        kubectl("exec", "-i", "loader", "--", "python3", "-c", _UNPACK, stdin=_packed(source))
+    bundles = objects.bundled(document, test.documents, TREE)
+    params = {name: stage.push_bundle(stage.with_images(task.body)) for name, task in bundles.items()}
+    run = objects.the_run(document, test.plan, identity, loaded=source is not None, params=params)
+    kubectl.apply([stage.with_images(run)])
+    ended = _when_ended(kubectl, kind, name)
+    with tempfile.TemporaryDirectory() as seen:
         if source:
             _fetch_names(kubectl, Path(seen))
-        outcome = _outcome(kubectl, test, {SOURCE: Path(seen)} if source else {})
+        outcome = _outcome(kubectl, ended, {SOURCE: Path(seen)} if source else {})
         log = _log(kubectl)
         unmet = tuple(expectations.unmet(expectations.read(test.plan.annotations), outcome, log))
-        if unmet:
-            log += _for_a_person(kubectl, outcome)
-        codes = [task.exit_code for task in outcome.tasks if task.failed]
-        return Verdict(test, unmet, log, time.monotonic() - began, str(outcome.status), codes[0] if codes else None)
+    why = circumstances.told(kubectl) if unmet else ""
+    seconds = time.monotonic() - began
+    return Verdict(test, unmet, log, seconds, str(outcome.status), exit_code(outcome), outcome, why)
+
+
+def _refused(test: Rejection, stage: Stage, kubectl: Kubectl, began: float) -> Verdict:
+    """Tekton must not take one of the documents, or fail the run at its start."""
+    reason, status, outcome = "", "Rejected", None
+    others = [document.body for document in test.documents if document is not test.run]
+    try:
+        kubectl.apply(stage.with_images(others))
+        kubectl.apply([stage.with_images(test.run.body)])
+    except KubectlError as error:
+        complaint = str(error)
+    else:
+        ended = _when_ended(kubectl, test.run.kind.lower(), test.name)
+        outcome = _outcome(kubectl, ended, {})
+        reason, status = outcome.reason, str(outcome.status)
+        complaint = "" if outcome.succeeded else outcome.message
+    unmet = tuple(judge(test, complaint, reason))
+    why = circumstances.told(kubectl) if unmet else ""
+    return Verdict(test, unmet, complaint, time.monotonic() - began, status, None, outcome, why)
 
 
 @contextmanager
 def _namespace(kubectl: Kubectl, stage: Stage) -> Iterator[None]:
-    kubectl.apply([objects.namespace(kubectl.namespace, stage.level)])
+    """Created, never taken over: a namespace that is there already is somebody else's."""
+    wanted = objects.namespace(kubectl.namespace, stage.level, stage.label)
+    kubectl("create", "-f", "-", stdin=json.dumps(wanted).encode())
     try:
-        until = time.monotonic() + 60
-        while not kubectl("get", "serviceaccount", "default", "--ignore-not-found") and time.monotonic() < until:
-            time.sleep(0.2)
+        kubectl.wait_for("create", "serviceaccount/default", 60)
         yield
     finally:
         if not stage.keep:
@@ -105,19 +146,17 @@ def _nobodys(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def _wait(kubectl: Kubectl, test: Case) -> None:
+def _when_ended(kubectl: Kubectl, kind: str, name: str) -> Mapping[str, Any]:
+    """The run when it has ended. Raises KubectlError when that takes too long."""
     until = time.monotonic() + PATIENCE
-    while not observing.finished(kubectl.get(test.plan.kind.lower(), test.name)):
-        if time.monotonic() > until:
-            raise KubectlError(
-                f"{test.plan.kind} {test.name} did not end within {PATIENCE} s{_for_a_person(kubectl, None)}"
-            )
-        time.sleep(1)
+    while not observing.finished(run := kubectl.get(kind, name)):
+        kubectl.wait_for("jsonpath={.status.completionTime}", f"{kind}/{name}", max(1, until - time.monotonic()))
+    return dict(run)
 
 
-def _outcome(kubectl: Kubectl, test: Case, workspaces: Mapping[str, Path]) -> RunOutcome:
-    task_runs = kubectl.get("taskruns") if test.plan.kind == "PipelineRun" else ()
-    return observing.outcome(kubectl.get(test.plan.kind.lower(), test.name), task_runs, workspaces)
+def _outcome(kubectl: Kubectl, run: Mapping[str, Any], workspaces: Mapping[str, Path]) -> RunOutcome:
+    task_runs = kubectl.get("taskruns") if run["kind"] == "PipelineRun" else ()
+    return observing.outcome(run, task_runs, workspaces)
 
 
 def _fetch_names(kubectl: Kubectl, target: Path) -> None:
@@ -129,22 +168,18 @@ def _fetch_names(kubectl: Kubectl, target: Path) -> None:
 
 
 def _log(kubectl: Kubectl) -> str:
-    """What all steps printed, in the order in which the pods were made."""
+    """What all steps printed, in the order in which the pods were made; earlier attempts included."""
     texts = []
-    for task_run in sorted(kubectl.get("taskruns"), key=lambda each: str(each["metadata"]["creationTimestamp"])):
+    try:
+        task_runs = sorted(kubectl.get("taskruns"), key=lambda each: str(each["metadata"]["creationTimestamp"]))
+    except KubectlError as error:
+        return f"(no logs: {error})"
+    for task_run in task_runs:
         status: Mapping[str, Any] = task_run.get("status") or {}
-        for step in status.get("steps") or ():
-            try:
-                texts.append(kubectl("logs", status["podName"], "-c", step["container"]).decode(errors="replace"))
-            except (KubectlError, KeyError) as error:
-                texts.append(f"(no log of {task_run['metadata']['name']}: {error})")
+        for attempt in (*(status.get("retriesStatus") or ()), status):
+            for step in attempt.get("steps") or ():
+                try:
+                    texts.append(kubectl("logs", attempt["podName"], "-c", step["container"]).decode(errors="replace"))
+                except (KubectlError, KeyError) as error:
+                    texts.append(f"(no log of {task_run['metadata']['name']}: {error})")
     return "\n".join(texts)
-
-
-def _for_a_person(kubectl: Kubectl, outcome: RunOutcome | None) -> str:
-    """Conditions and events, for the one who has to find out why."""
-    lines = [f"\ncondition: {outcome.reason}: {outcome.message}"] if outcome else []
-    tasks = outcome.tasks if outcome else ()
-    lines += [f"task {task.name}: {task.status} {task.reason}: {task.message}" for task in tasks]
-    events = kubectl("get", "events", "--sort-by=.lastTimestamp").decode(errors="replace").splitlines()
-    return "\n".join([*lines, "events:", *(f"  {event}" for event in events[-_EVENTS:])])

@@ -16,7 +16,9 @@ def document(verdicts: Sequence[Verdict]) -> str:
         seconds = f"{verdict.seconds:.1f}"
         case = ET.SubElement(suite, "testcase", name=verdict.test.name, classname=verdict.test.path.stem, time=seconds)
         if not verdict.passed:
-            ET.SubElement(case, "failure", message="; ".join(verdict.unmet)).text = _legal(verdict.log)
+            ET.SubElement(case, "failure", message="; ".join(verdict.unmet)).text = _legal(
+                "\n".join(part for part in (verdict.circumstances, verdict.log) if part)
+            )
     return ET.tostring(suite, encoding="unicode", xml_declaration=True)
 
 

@@ -1,7 +1,7 @@
 """From a test's documents to the objects that are applied to a cluster's namespace.
 
-Nothing of the Tasks and Pipelines is changed but the names of the tree's images, which become the digests that were
-built; the run gets a fixed name, the identity its pods run under, and the claim that was loaded with its source.
+Nothing of the Tasks and Pipelines is changed but the names of images: the tree's become the digests that were built,
+others what this cluster can pull. The run gets the identity its pods run under, and the claim with its source.
 """
 
 from __future__ import annotations
@@ -41,15 +41,18 @@ class Identity:
                 "seccompProfile": {"type": "RuntimeDefault"}}  # fmt: skip
 
 
-def with_images(value: Any, images: Mapping[str, str]) -> Any:
-    """A document with each image of the tree replaced. Raises KeyError for a program whose image was not built."""
+def with_images(value: Any, images: Mapping[str, str], stand_ins: Mapping[str, str] | None = None) -> Any:
+    """A document with each image of the tree replaced, and others that ``stand_ins`` names in full.
+
+    Raises KeyError for a program whose image was not built.
+    """
     if isinstance(value, Mapping):
-        return {key: with_images(item, images) for key, item in value.items()}
+        return {key: with_images(item, images, stand_ins) for key, item in value.items()}
     if isinstance(value, list):
-        return [with_images(item, images) for item in value]
+        return [with_images(item, images, stand_ins) for item in value]
     if isinstance(value, str) and (program := program_of(value)):
         return images[program]
-    return value
+    return (stand_ins or {}).get(value, value) if isinstance(value, str) else value
 
 
 def callees(run: Document, given: Documents, tree: Tree) -> list[Document]:
@@ -92,23 +95,16 @@ def bundled(run: Document, given: Documents, tree: Tree) -> dict[str, Document]:
     return found
 
 
-def before_the_run(run: Document, given: Documents, tree: Tree, images: Mapping[str, str]) -> list[dict[str, Any]]:
+def before_the_run(run: Document, given: Documents, tree: Tree) -> list[Mapping[str, Any]]:
     """What has to be there first: ConfigMaps and the like of the test's file, Tasks and Pipelines."""
-    documents = [*given.of_kind(*_BESIDE_RUNS), *callees(run, given, tree)]
-    return [_plain(with_images(document.body, images)) for document in documents]
+    return [document.body for document in (*given.of_kind(*_BESIDE_RUNS), *callees(run, given, tree))]
 
 
 def the_run(
-    run: Document,
-    plan: Plan,
-    images: Mapping[str, str],
-    identity: Identity,
-    *,
-    loaded: bool,
-    params: Mapping[str, str],
+    run: Document, plan: Plan, identity: Identity, *, loaded: bool, params: Mapping[str, str]
 ) -> dict[str, Any]:
     """The TaskRun or PipelineRun itself; ``params`` are given on top of its own."""
-    body = _plain(with_images(copy.deepcopy(run.body), images))
+    body: dict[str, Any] = copy.deepcopy(dict(run.body))
     body["metadata"]["name"] = plan.name
     body["metadata"].pop("generateName", None)
     spec = body["spec"]
@@ -152,11 +148,10 @@ def loader(image: str, identity: Identity) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "loader"}, "spec": spec}
 
 
-def namespace(name: str, level: str) -> dict[str, Any]:
-    """A namespace that enforces a Pod Security level."""
-    labels = {"pod-security.kubernetes.io/enforce": level, "app.kubernetes.io/managed-by": "sklearn-catalog-e2e"}
+OWNER = "app.kubernetes.io/managed-by"
+
+
+def namespace(name: str, level: str, owner: str = "sklearn-catalog-e2e") -> dict[str, Any]:
+    """A namespace that enforces a Pod Security level, labelled with whose it is."""
+    labels = {"pod-security.kubernetes.io/enforce": level, OWNER: owner}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-
-
-def _plain(body: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(body)

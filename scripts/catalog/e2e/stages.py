@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import secrets
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from catalog import images
+from catalog.e2e import objects
 from catalog.e2e.cluster_run import Stage
 from catalog.e2e.kubectl import Kubectl, KubectlError
+from catalog.imaging.engines import find_engine
+from catalog.imaging.errors import ImageError
 from catalog.imaging.publishing import push_layout
 from catalog.releasing.bundles import bundle, entry
 from catalog.tree import TREE
@@ -23,64 +29,163 @@ from taskkit.oci.repository import Registries
 sys.path.insert(0, str(TREE.root / "test" / "cluster"))
 
 _FLAGS = {"set-security-context": "true", "running-in-environment-with-injected-sidecars": "false"}
+_BUILDING = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
+"""Programs that build images where there is no Docker, and their Debian packages."""
+SMALL_IMAGE = "docker.io/library/busybox:1.37"
+"""What the cases of test/conformance run in."""
+
+Say = Callable[[str], None]
 
 
 class StageError(Exception):
     """There is nothing to run the tests on, or nothing to run."""
 
 
-def own_cluster(tekton: str, keep: bool) -> tuple[Stage, Callable[[], None]]:
-    """A cluster of ours with the images of the tree, and what ends it. Raises StageError, ImageError, TaskError."""
+@contextmanager
+def own_cluster(tekton: str, *, keep: bool, say: Say) -> Iterator[Stage]:
+    """A cluster of ours with the images of the tree: the one that runs, which is left running, else one for this while.
+
+    Raises StageError, ImageError, TaskError.
+    """
+    import testcluster
+
+    wanted = tekton or testcluster.NEWEST_TEKTON
+    found = testcluster.running()
+    if found and found.tekton != wanted:
+        raise StageError(
+            f"a cluster with Tekton {found.tekton} runs, {wanted} was asked for;"
+            f" ./scripts/cluster down ends it, --tekton {found.tekton} takes it"
+        )
+    ends = found is None and not keep
+    try:
+        cluster = _started(wanted, say)
+        at = "left running afterwards" if not ends else "for this run"
+        say(f"{cluster.kind} cluster with Tekton {cluster.tekton}, {at}")
+        local = {"NO_PROXY": "*", "no_proxy": "*"}
+        kubectl = Kubectl(cluster.kubectl_program, cluster.kubeconfig, environment=local)
+        yield Stage(
+            kubectl=kubectl,
+            images=_pushed(cluster.registry, cluster.registry_in_pods, say),
+            push_bundle=_pusher(cluster.registry, cluster.registry_in_pods),
+            tekton=cluster.tekton,
+            label=_label(),
+            keep=keep,
+            stand_ins={SMALL_IMAGE: cluster.small_image} if cluster.small_image else {},
+        )
+    finally:
+        if ends:
+            testcluster.down()
+            say("the cluster has ended")
+
+
+def _started(tekton: str, say: Say) -> Any:
+    """Once more when it doesn't start: a slow disk or an interrupted download is no failure of the tests."""
     import testcluster
 
     try:
-        cluster = testcluster.up(tekton or testcluster.NEWEST_TEKTON)
+        return testcluster.up(tekton, say=say)
+    except testcluster.ClusterError as error:
+        say(f"the cluster did not start, it is tried once more: {error}")
+    try:
+        return testcluster.up(tekton, say=say)
     except testcluster.ClusterError as error:
         raise StageError(str(error)) from error
-    kubectl = Kubectl(cluster.kubectl_program, cluster.kubeconfig)
-    built = _pushed(cluster.registry, cluster.registry_in_pods)
-    return Stage(kubectl, built, _pusher(cluster.registry, cluster.registry_in_pods), keep=keep), testcluster.down
 
 
-def the_users_cluster(context: str, registry: str, keep: bool) -> tuple[Stage, Callable[[], None]]:
+@contextmanager
+def the_users_cluster(context: str, registry: str, *, keep: bool, say: Say) -> Iterator[Stage]:
     """An existing cluster: nothing outside of namespaces that the tests make is touched. Raises StageError."""
     if not registry:
         raise StageError("--context needs --registry: a prefix to push images to, which the cluster can pull from")
     program = shutil.which("kubectl")
     if not program:
         raise StageError("--context needs kubectl on the PATH")
-    configuration = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
-    kubectl = Kubectl(Path(program), configuration, context=context)
-    pushed = _pushed(registry, registry)
-    return Stage(kubectl, pushed, _pusher(registry, registry), _level(kubectl), keep), lambda: None
+    kubectl = Kubectl(Path(program), _configuration(), context=context)
+    settings = _settings(kubectl, context)
+    yield Stage(
+        kubectl=kubectl,
+        images=_pushed(registry, registry, say),
+        push_bundle=_pusher(registry, registry),
+        tekton=_version(kubectl),
+        label=_label(),
+        level=_level(settings, say),
+        keep=keep,
+    )
 
 
-def _level(kubectl: Kubectl) -> str:
-    """The Pod Security level that this Tekton's own containers can live in; said where it is not *restricted*."""
+def _label() -> str:
+    return f"e2e-{secrets.token_hex(3)}"
+
+
+def remove_namespaces(stage: Stage) -> None:
+    """Those of a run that was interrupted."""
+    stage.kubectl("delete", "namespace", "--selector", f"{objects.OWNER}={stage.label}", "--wait=false")
+
+
+def _configuration() -> Path:
+    return Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
+
+
+def _settings(kubectl: Kubectl, context: str) -> Mapping[str, str]:
+    """Tekton's feature flags, which are only read. Raises StageError."""
     try:
-        data = json.loads(kubectl("get", "configmap", "feature-flags", "-n", "tekton-pipelines", "-o", "json"))["data"]
-    except (KubectlError, KeyError) as error:
-        raise StageError(f"this cluster's Tekton can't be asked for its feature flags: {error}") from error
+        found = json.loads(kubectl("get", "configmap", "feature-flags", "-n", "tekton-pipelines", "-o", "json"))
+    except KubectlError as error:
+        raise StageError(f"Tekton's feature flags can't be read in the context '{context}': {error}") from error
+    settings: dict[str, str] = found.get("data") or {}
+    return settings
+
+
+def _level(settings: Mapping[str, str], say: Say) -> str:
+    """The Pod Security level that this Tekton's own containers can live in; said where it is not *restricted*."""
     differing = [
-        f"{name} is {data.get(name, 'not set')}" for name, wanted in _FLAGS.items() if data.get(name) != wanted
+        f"{name} is {settings.get(name, 'not set')}" for name, wanted in _FLAGS.items() if settings.get(name) != wanted
     ]
-    if not differing:
-        return "restricted"
-    print(f"{' and '.join(differing)}: tests run in baseline namespaces, not restricted ones", flush=True)
-    return "baseline"
+    if differing:
+        say(f"{' and '.join(differing)}: tests run in baseline namespaces, not in restricted ones")
+    return "baseline" if differing else "restricted"
 
 
-def _pushed(registry: str, registry_in_pods: str) -> dict[str, str]:
+def _version(kubectl: Kubectl) -> str:
+    """Of Tekton Pipelines; empty where it is not told."""
+    try:
+        form = "-o=jsonpath={.data.version}"
+        told = kubectl("get", "configmap", "pipelines-info", "-n", "tekton-pipelines", form).decode().strip()
+    except KubectlError:
+        return ""
+    return told if re.fullmatch(r"v\d+\.\d+\.\d+", told) else ""
+
+
+def _pushed(registry: str, registry_in_pods: str, say: Say) -> dict[str, str]:
     """Every program's image by digest, as pods name it; built where that has not been done or sources are newer."""
     stale = [program for program in images.programs() if _older_than_sources(program)]
     if stale:
+        say(f"building images: {', '.join(stale)}")
+        _install_builders()
         images.build(stale, "", "")
     pushed = {}
     for program in images.programs():
         reference = push_layout(TREE.layout(program), f"{registry}/sklearn-catalog/{program}:e2e", insecure=False)
         digest = reference.rpartition("@")[2].split()[0]
         pushed[program] = f"{registry_in_pods}/sklearn-catalog/{program}@{digest}"
+    say(f"images are in the registry {registry}")
     return pushed
+
+
+def _install_builders() -> None:
+    """Where there is neither Docker nor podman, and we may. Raises StageError."""
+    import testcluster
+    from testcluster.packages import install_packages
+
+    try:
+        installed = find_engine().name != "buildah"
+    except ImageError:
+        installed = False
+    if not installed and os.geteuid() == 0:
+        try:
+            install_packages(_BUILDING)
+        except testcluster.ClusterError as error:
+            raise StageError(str(error)) from error
 
 
 def _pusher(registry: str, registry_in_pods: str) -> Callable[[Mapping[str, Any]], str]:

@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from testcluster import host, kind, native
-from testcluster.cluster import NEWEST_TEKTON, Cluster
+from testcluster.cluster import NEWEST_TEKTON, TEKTON_VERSIONS, Cluster
 from testcluster.errors import ClusterError
 from testcluster.paths import cache_directory, state_directory
 
-__all__ = ["NEWEST_TEKTON", "Cluster", "ClusterError", "down", "running", "state_directory", "up", "why_it_ended"]
+__all__ = [
+    "NEWEST_TEKTON", "TEKTON_VERSIONS", "Cluster", "ClusterError", "down", "running", "state_directory", "up",
+    "why_it_ended",
+]  # fmt: skip
 
 
 def _print(line: str) -> None:

@@ -7,13 +7,16 @@ from pathlib import Path
 
 from testcluster.commands import environment, run
 
-NEWEST_TEKTON = "v1.15.0"
+TEKTON_VERSIONS = ("v1.0.1", "v1.9.0", "v1.12.1", "v1.15.0")
+"""Those that the catalog is tested with: the oldest it works with, then releases with long-term support."""
+NEWEST_TEKTON = TEKTON_VERSIONS[-1]
 
 
 @dataclass(frozen=True)
 class Cluster:
     """``kind`` is ``native`` or ``kind``; ``registry`` is the in-cluster registry's ``host:port`` as this machine reaches
-    it, ``registry_in_pods`` as pods and containerd do (both speak plain HTTP)."""
+    it, ``registry_in_pods`` as pods and containerd do (both speak plain HTTP). ``small_image`` is one with a shell, where
+    there is nothing to pull one from."""
 
     kind: str
     kubeconfig: Path
@@ -22,6 +25,7 @@ class Cluster:
     registry: str
     registry_in_pods: str
     tekton: str
+    small_image: str = ""
 
     def environment(self) -> dict[str, str]:
         """For programs that shall talk to this cluster."""

@@ -187,6 +187,7 @@ def cluster_at(tekton_version: str, parts: dict[str, Part]) -> Cluster:
         registry=REGISTRY,
         registry_in_pods=REGISTRY,
         tekton=tekton_version,
+        small_image=f"{REGISTRY}/cluster/shell:1",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,10 +28,10 @@ PACKAGE_OF = {
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
-def missing_packages() -> list[str]:
+def missing_packages(package_of: Mapping[str, str]) -> list[str]:
     """The packages whose program is not there, whichever package it may have come from."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    return [package for program, package in PACKAGE_OF.items() if shutil.which(program, path=path) is None]
+    return [package for program, package in package_of.items() if shutil.which(program, path=path) is None]
 
 
 @contextmanager
@@ -48,9 +48,13 @@ def _no_services_started() -> Iterator[None]:
         _POLICY.unlink()
 
 
-def install_packages() -> None:
-    """Installs what is missing. Raises ClusterError naming the packages where that is impossible."""
-    missing = missing_packages()
+def install_packages(package_of: Mapping[str, str] | None = None) -> None:
+    """Installs what is missing, of the cluster's own needs if nothing else is asked for.
+
+    ``package_of``: program → package. Raises ClusterError naming the packages where that is impossible.
+    """
+    wanted = PACKAGE_OF if package_of is None else package_of
+    missing = missing_packages(wanted)
     if not missing:
         return
     command = f"apt-get install --no-install-recommends {' '.join(missing)}"
@@ -62,7 +66,7 @@ def install_packages() -> None:
         subprocess.run(["apt-get", "-qq", "update"], env=env, check=False, stdout=subprocess.DEVNULL)
         done = subprocess.run(
             ["apt-get", "-qq", "-y", "install", "--no-install-recommends", *missing],
-            env=env, check=False, stdout=subprocess.DEVNULL,
+            env=env, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         )  # fmt: skip
-    if done.returncode or (missing := missing_packages()):
+    if done.returncode or (missing := missing_packages(wanted)):
         raise ClusterError(f"could not install the Debian packages {' '.join(missing)}; try: {command}")
