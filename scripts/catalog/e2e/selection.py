@@ -1,0 +1,59 @@
+"""Which tests: those of Tasks, Pipelines, folders and files, and the cases of test/conformance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from catalog import rejections
+from catalog.e2e.stages import StageError
+from catalog.engine import expectations
+from catalog.rejections import Rejection
+from catalog.task_tests import Case, collect, files
+from catalog.tree import Tree
+
+CONFORMANCE = "conformance"
+
+
+def chosen(names: Sequence[str], only: str | None, tree: Tree) -> list[Case | Rejection]:
+    """The tests of these names, all without names; the long ones first. Raises StageError."""
+    paths = [path for name in names for path in places(name, tree)] or [*files(tree), *_conformance(tree)]
+    cases, problems = collect(paths, tree)
+    refused, unreadable = rejections.collect(paths)
+    if problems or unreadable:
+        raise StageError("; ".join([*problems, *unreadable]))
+    found: list[Case | Rejection] = [*sorted(cases, key=_is_short), *refused]
+    found = [test for test in found if only in {None, test.name}]
+    if not found:
+        raise StageError(f"there is no test '{only}' among those")
+    return found
+
+
+def _is_short(test: Case) -> bool:
+    return not expectations.read(test.plan.annotations).source
+
+
+def _conformance(tree: Tree) -> list[Path]:
+    return sorted((tree.root / "test" / CONFORMANCE).rglob("*.yaml"))
+
+
+def places(name: str, tree: Tree) -> list[Path]:
+    """The test files of a Task, a Pipeline, a folder or a file. Raises StageError."""
+    given = Path(name)
+    found = [given] if given.is_file() else sorted(given.rglob("*.yaml")) if given.is_dir() else []
+    if name == CONFORMANCE:
+        found = _conformance(tree)
+    found = found or [path for path in files(tree) if _owner(path, tree) == name]
+    if not found:
+        known = ", ".join(sorted({_owner(path, tree) for path in files(tree)} | {CONFORMANCE}))
+        raise StageError(f"there are no tests of '{name}'; there are: {known}")
+    return found
+
+
+def _owner(path: Path, tree: Tree) -> str:
+    return path.relative_to(tree.root).parts[1]
+
+
+def count(tests: Iterable[object]) -> str:
+    number = len(list(tests))
+    return f"{number} test{'s' if number != 1 else ''}"
