@@ -15,7 +15,7 @@ from typing import Any
 
 from catalog import images
 from catalog.e2e import objects
-from catalog.e2e.cluster_run import Stage
+from catalog.e2e.cluster_run import LOADER, Stage
 from catalog.e2e.kubectl import Kubectl, KubectlError
 from catalog.imaging.engines import find_engine
 from catalog.imaging.errors import ImageError
@@ -32,7 +32,7 @@ _FLAGS = {"set-security-context": "true", "running-in-environment-with-injected-
 _BUILDING = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
 """Programs that build images where there is no Docker, and their Debian packages."""
 SMALL_IMAGE = "docker.io/library/busybox:1.37"
-"""What the cases of test/conformance run in."""
+"""What the cases of test/conformance run in. Any image with a shell can stand in for it, so nothing is pulled."""
 
 Say = Callable[[str], None]
 
@@ -62,15 +62,15 @@ def own_cluster(tekton: str, *, keep: bool, say: Say) -> Iterator[Stage]:
         at = "left running afterwards" if not ends else "for this run"
         say(f"{cluster.kind} cluster with Tekton {cluster.tekton}, {at}")
         local = {"NO_PROXY": "*", "no_proxy": "*"}
-        kubectl = Kubectl(cluster.kubectl_program, cluster.kubeconfig, environment=local)
+        pushed = _pushed(cluster.registry, cluster.registry_in_pods, say)
         yield Stage(
-            kubectl=kubectl,
-            images=_pushed(cluster.registry, cluster.registry_in_pods, say),
+            kubectl=Kubectl(cluster.kubectl_program, cluster.kubeconfig, environment=local),
+            images=pushed,
             push_bundle=_pusher(cluster.registry, cluster.registry_in_pods),
             tekton=cluster.tekton,
             label=_label(),
             keep=keep,
-            stand_ins={SMALL_IMAGE: cluster.small_image} if cluster.small_image else {},
+            stand_ins={SMALL_IMAGE: cluster.small_image or pushed[LOADER]},
         )
     finally:
         if ends:
@@ -101,15 +101,17 @@ def the_users_cluster(context: str, registry: str, *, keep: bool, say: Say) -> I
     if not program:
         raise StageError("--context needs kubectl on the PATH")
     kubectl = Kubectl(Path(program), _configuration(), context=context)
-    settings = _settings(kubectl, context)
+    level = _level(_settings(kubectl, context), say)
+    pushed = _pushed(registry, registry, say)
     yield Stage(
         kubectl=kubectl,
-        images=_pushed(registry, registry, say),
+        images=pushed,
         push_bundle=_pusher(registry, registry),
         tekton=_version(kubectl),
         label=_label(),
-        level=_level(settings, say),
+        level=level,
         keep=keep,
+        stand_ins={SMALL_IMAGE: pushed[LOADER]},
     )
 
 

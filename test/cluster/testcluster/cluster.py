@@ -16,7 +16,7 @@ NEWEST_TEKTON = TEKTON_VERSIONS[-1]
 class Cluster:
     """``kind`` is ``native`` or ``kind``; ``registry`` is the in-cluster registry's ``host:port`` as this machine reaches
     it, ``registry_in_pods`` as pods and containerd do (both speak plain HTTP). ``small_image`` is one with a shell, where
-    there is nothing to pull one from."""
+    the cluster has one of its own."""
 
     kind: str
     kubeconfig: Path

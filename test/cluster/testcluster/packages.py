@@ -26,6 +26,7 @@ PACKAGE_OF = {
     "unshare": "util-linux",
 }
 _POLICY = Path("/usr/sbin/policy-rc.d")
+_RETRIES = ("-o", "Acquire::Retries=3")
 
 
 def missing_packages(package_of: Mapping[str, str]) -> list[str]:
@@ -63,9 +64,9 @@ def install_packages(package_of: Mapping[str, str] | None = None) -> None:
     print(f"installing Debian packages: {' '.join(missing)}", flush=True)
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with _no_services_started():
-        subprocess.run(["apt-get", "-qq", "update"], env=env, check=False, stdout=subprocess.DEVNULL)
+        subprocess.run(["apt-get", "-qq", *_RETRIES, "update"], env=env, check=False, stdout=subprocess.DEVNULL)
         done = subprocess.run(
-            ["apt-get", "-qq", "-y", "install", "--no-install-recommends", *missing],
+            ["apt-get", "-qq", "-y", *_RETRIES, "install", "--no-install-recommends", *missing],
             env=env, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         )  # fmt: skip
     if done.returncode or (missing := missing_packages(wanted)):
