@@ -110,8 +110,8 @@ def _refused(test: Rejection, stage: Stage, kubectl: Kubectl, began: float) -> V
     else:
         ended = _when_ended(kubectl, test.run.kind.lower(), test.name)
         outcome = _outcome(kubectl, ended, {})
-        reason, status = outcome.reason, str(outcome.status)
-        complaint = "" if outcome.succeeded else outcome.message
+        status = str(outcome.status)
+        reason, complaint = ("", "") if outcome.succeeded else (outcome.reason, outcome.message)
     unmet = tuple(judge(test, complaint, reason))
     why = circumstances.told(kubectl) if unmet else ""
     return Verdict(test, unmet, complaint, time.monotonic() - began, status, None, outcome, why)
