@@ -79,7 +79,7 @@ class FakeRegistry:
         if context:
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.host = f"127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def fail(self, method: str, path: str, **what) -> Fault:
         fault = Fault(method, path, **what)

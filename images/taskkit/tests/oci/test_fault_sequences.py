@@ -160,7 +160,7 @@ def small_chunks(monkeypatch):
 
 
 @pytest.mark.usefixtures("small_chunks")
-@pytest.mark.parametrize("group", range(GROUPS))
+@pytest.mark.parametrize("group", [0, *(pytest.param(group, marks=pytest.mark.slow) for group in range(1, GROUPS))])
 def test_a_push_through_random_faults_ends_well_or_in_one_line_and_the_tag_is_old_or_new(
     group, make_registry, tmp_path
 ):

@@ -17,7 +17,9 @@ import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
@@ -93,8 +95,8 @@ class Transport:
 
     def __init__(self, ca_directory: Path | None = None, patience: Patience | None = None) -> None:
         self.patience = patience or Patience()
-        self._context = tls_context(ca_directory)
-        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._own_context = tls_context(ca_directory) if ca_directory else None
+        self._pools: dict[tuple[str, bool], urllib3.PoolManager] = {}
         self.requests = 0
         """How many requests were sent so far."""
 
@@ -164,10 +166,18 @@ class Transport:
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         proxy = proxy_for(url)
-        if proxy not in self._pools:
-            options = {"ssl_context": self._context, "maxsize": 8, "num_pools": 16}
-            self._pools[proxy] = proxy_pool(proxy, options) if proxy else urllib3.PoolManager(**options)  # type: ignore[arg-type]
-        return self._pools[proxy]
+        secure = url.startswith("https:") or proxy.startswith("https:")
+        if (proxy, secure) not in self._pools:
+            options: dict[str, Any] = {"maxsize": 8, "num_pools": 16}
+            if secure:
+                options["ssl_context"] = self._context
+            self._pools[proxy, secure] = proxy_pool(proxy, options) if proxy else urllib3.PoolManager(**options)
+        return self._pools[proxy, secure]
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        """Reading the system's authorities takes as long as a request, and nothing in clear needs them."""
+        return self._own_context or tls_context(None)
 
 
 def _streams(body: Body) -> bool:
@@ -279,9 +289,9 @@ def _in_no_proxy_network(host: str) -> bool:
     return False
 
 
-def proxy_pool(proxy: str, options: dict[str, object]) -> urllib3.PoolManager:
+def proxy_pool(proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:
     parts = urlsplit(proxy)
     headers = None
     if parts.username:
         headers = urllib3.make_headers(proxy_basic_auth=f"{parts.username}:{parts.password or ''}")
-    return urllib3.ProxyManager(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", proxy_headers=headers, **options)  # type: ignore[arg-type]
+    return urllib3.ProxyManager(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", proxy_headers=headers, **options)
