@@ -74,10 +74,14 @@ def specs() -> dict[str, EnvironmentSpec]:
     }
 
 
-def third_party(project: Path) -> tuple[str, ...]:
-    """The dependencies that a package of ours declares, without those on other packages of ours."""
-    declared = tomllib.loads((project / "pyproject.toml").read_text())["project"]["dependencies"]
-    return tuple(requirement for requirement in declared if not requirement.startswith(OWN_PREFIX))
+def third_party(project: Path, *, extras: bool = True) -> tuple[str, ...]:
+    """The dependencies that a package of ours declares, without those on other packages of ours.
+
+    ``extras``: the optional ones, too.
+    """
+    about = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    groups = [about["dependencies"], *(about.get("optional-dependencies", {}).values() if extras else ())]
+    return tuple(requirement for group in groups for requirement in group if not requirement.startswith(OWN_PREFIX))
 
 
 def package_index() -> dict[str, str]:

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from catalog.environments import REQUIREMENTS, ROOT, make_uv, program_names, third_party, uv
+from catalog.imaging.dockerfiles import image_names, program_in
 
 OPTIONS = ("--quiet", "--universal", "--python-version", "3.11", "--fork-strategy", "fewest", "--generate-hashes",
            "--no-header", "--no-annotate", "--upgrade")  # fmt: skip
@@ -39,6 +40,12 @@ def declared() -> dict[Path, list[str]]:
         REQUIREMENTS / "bootstrap.lock": _lines("bootstrap"),
         REQUIREMENTS / "engine.lock": [*_lines("engine"), *taskkit],
         **{images / name / "requirements.lock": [*taskkit, *third_party(images / name)] for name in program_names()},
+        # An image that is named otherwise than its program holds it without the optional packages.
+        **{
+            images / name / "requirements.lock": [*taskkit, *third_party(images / program, extras=False)]
+            for name in image_names()
+            if (program := program_in(name)) != name
+        },
     }
     everything = [requirement for requirements in locks.values() for requirement in requirements]
     return {TOOLS: [*_lines("tools"), *everything], **locks}

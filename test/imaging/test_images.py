@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from catalog import images
-from catalog.imaging import engines, finishing, pip_secrets
+from catalog.imaging import builders, dockerfiles, engines, finishing, pip_secrets
 from catalog.imaging.errors import ImageError
 from catalog.tree import TREE, Tree
 from taskkit.oci.content import bytes_blob
@@ -23,7 +23,9 @@ from taskkit.oci.layout import Layout
 from taskkit.oci.publishing import write_to_layout
 
 PROGRAMS = images.programs()
-TRAIN, SERVER = (TREE.root / "images" / name / "requirements.lock" for name in ("sklearn-train", "model-server"))
+TRAIN, SERVER, LEAN_SERVER = (
+    TREE.root / "images" / name / "requirements.lock" for name in ("sklearn-train", "model-server", "model-server-onnx")
+)
 
 
 def _install():
@@ -82,7 +84,7 @@ def test_our_code_is_the_last_layer_and_nobody_is_root(program):
     assert instructions[-1] == "COPY --from=program /opt/venv /opt/venv"
     assert all(line.startswith("COPY --from=") for line in instructions)
     assert "USER 65532:0" in last_stage
-    assert f'ENTRYPOINT ["{program}"]' in last_stage
+    assert f'ENTRYPOINT ["{dockerfiles.program_in(program)}"]' in last_stage
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -93,6 +95,23 @@ def test_pip_gets_its_configuration_for_a_moment_only(program):
     for run in runs:
         assert "--mount=type=secret,id=pip.conf --mount=type=secret,id=certificates" in run
     assert not re.search(r"^(ENV|ARG) .*(PIP_|INDEX|CERT)", text, re.MULTILINE)
+
+
+def test_the_server_without_scikit_learn_has_the_rest_of_the_server_in_the_same_versions():
+    server, lean = install.chosen(SERVER, None, None), install.chosen(LEAN_SERVER, None, None)
+    assert set(lean) < set(server)
+    left_out = _names(server) - _names(lean)
+    assert {"scikit-learn", "scipy", "pandas", "joblib", "skops"} <= left_out
+    assert {"onnxruntime", "numpy", "fastapi", "uvicorn", "msgspec", "urllib3"} <= _names(lean)
+    assert dockerfiles.program_in("model-server-onnx") == "model-server"
+    assert images.project("model-server-onnx")["name"] == "sklearn-catalog-model-server"
+
+
+def test_what_an_image_is_made_of_includes_its_program_wherever_that_lies():
+    made_of = {str(path.relative_to(TREE.root / "images")) for path in dockerfiles.sources("model-server-onnx")}
+    assert {"model-server-onnx/requirements.lock", "model-server/src/model_server/serving.py", "base/install.py",
+            "taskkit/src/taskkit/errors.py"} <= made_of  # fmt: skip
+    assert not [name for name in made_of if name.startswith("sklearn-train/") or "/tests/" in name]
 
 
 def test_train_and_server_share_a_layer_by_the_same_instructions():
@@ -216,6 +235,61 @@ def test_a_machine_without_an_engine_is_told_what_to_install(monkeypatch):
         engines.find_engine()
     with pytest.raises(ImageError, match="podman doesn't work here"):
         engines.find_engine("podman")
+
+
+def test_as_root_on_debian_the_engine_is_installed(monkeypatch):
+    installed = []
+    monkeypatch.setattr(builders.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(builders.shutil, "which", lambda name: f"/usr/bin/{name}" if name == "apt-get" else None)
+    monkeypatch.setattr(builders, "_install", installed.append)
+
+    def found(asked=""):
+        if installed:
+            return engines.Engine("buildah")
+        raise ImageError("none works here")
+
+    monkeypatch.setattr(builders, "find_engine", found)
+    assert builders.ready_engine("") == engines.Engine("buildah")
+    assert installed == [{"buildah": "buildah", "mmdebstrap": "mmdebstrap"}]
+    installed.clear()
+    with pytest.raises(ImageError, match="none works here"):
+        builders.ready_engine("podman")
+    assert installed == []
+
+
+class _Building:
+    """An engine whose image is always the same until told otherwise."""
+
+    def __init__(self, layers):
+        self.image, self.layers, self.written = "one", layers, 0
+
+    def build(self, build):
+        pass
+
+    def identity(self, image):
+        return self.image
+
+    def write_layout(self, image, folder):
+        self.written += 1
+        _built(folder, *self.layers)
+
+
+def test_an_image_that_did_not_change_is_not_written_again(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(Tree, "layout", lambda self, program: tmp_path / program)
+    engine = _Building([BASE_LAYER, VENV_LAYER])
+
+    def build():
+        images._build(engine, "metric-gate", ("base", "base"), {})
+        return finishing.sizes(tmp_path / "metric-gate").digest
+
+    first = build()
+    (tmp_path / "metric-gate" / "index.json").touch()
+    assert build() == first
+    assert engine.written == 1
+    assert "is up to date" in capsys.readouterr().out
+    engine.image, engine.layers = "two", [BASE_LAYER, VENV_LAYER, {"opt/venv/bin/x": b"#!"}]
+    assert build() != first
+    assert engine.written == 2
 
 
 class _Engine:

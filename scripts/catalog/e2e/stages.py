@@ -17,8 +17,7 @@ from catalog import images
 from catalog.e2e import objects
 from catalog.e2e.cluster_run import LOADER, Stage
 from catalog.e2e.kubectl import Kubectl, KubectlError
-from catalog.imaging.engines import find_engine
-from catalog.imaging.errors import ImageError
+from catalog.imaging.dockerfiles import sources
 from catalog.imaging.publishing import push_layout
 from catalog.releasing.bundles import bundle, entry
 from catalog.tree import TREE
@@ -29,8 +28,6 @@ from taskkit.oci.repository import Registries
 sys.path.insert(0, str(TREE.root / "test" / "cluster"))
 
 _FLAGS = {"set-security-context": "true", "running-in-environment-with-injected-sidecars": "false"}
-_BUILDING = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
-"""Programs that build images where there is no Docker, and their Debian packages."""
 SMALL_IMAGE = "docker.io/library/busybox:1.37"
 """What the cases of test/conformance run in. Any image with a shell can stand in for it, so nothing is pulled."""
 
@@ -163,7 +160,6 @@ def _pushed(registry: str, registry_in_pods: str, say: Say) -> dict[str, str]:
     stale = [program for program in images.programs() if _older_than_sources(program)]
     if stale:
         say(f"building images: {', '.join(stale)}")
-        _install_builders()
         images.build(stale, "", "")
     pushed = {}
     for program in images.programs():
@@ -172,22 +168,6 @@ def _pushed(registry: str, registry_in_pods: str, say: Say) -> dict[str, str]:
         pushed[program] = f"{registry_in_pods}/sklearn-catalog/{program}@{digest}"
     say(f"images are in the registry {registry}")
     return pushed
-
-
-def _install_builders() -> None:
-    """Where there is neither Docker nor podman, and we may. Raises StageError."""
-    import testcluster
-    from testcluster.packages import install_packages
-
-    try:
-        installed = find_engine().name != "buildah"
-    except ImageError:
-        installed = False
-    if not installed and os.geteuid() == 0:
-        try:
-            install_packages(_BUILDING)
-        except testcluster.ClusterError as error:
-            raise StageError(str(error)) from error
 
 
 def _pusher(registry: str, registry_in_pods: str) -> Callable[[Mapping[str, Any]], str]:
@@ -205,6 +185,4 @@ def _older_than_sources(program: str) -> bool:
     if not index.is_file():
         return True
     made = index.stat().st_mtime
-    folders = [TREE.root / "images" / name for name in ("base", "taskkit", program)]
-    sources = (path for folder in folders for path in folder.rglob("*") if "tests" not in path.parts)
-    return any(path.stat().st_mtime > made for path in sources if path.is_file() and path.suffix != ".pyc")
+    return any(path.stat().st_mtime > made for path in sources(program))

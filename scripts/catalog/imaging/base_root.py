@@ -9,8 +9,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from catalog.imaging.builders import install_mmdebstrap
 from catalog.imaging.engines import Build, Engine
 from catalog.imaging.errors import ImageError
 
@@ -24,10 +26,15 @@ NAME = f"localhost/sklearn-catalog/python-{SUITE}"
 def local_base_images(engine: Engine) -> tuple[str, str]:
     """The images to run on and to build on; made once and kept by the engine. Raises ImageError."""
     run, build = f"{NAME}:run", f"{NAME}:build"
-    for image, packages in ((run, PACKAGES), (build, BUILD_PACKAGES)):
-        if not engine.has(image):
-            print(f"making the base image {image} with mmdebstrap", flush=True)
-            _make(engine, image, packages)
+    packages_of = {run: PACKAGES, build: BUILD_PACKAGES}
+    wanted = {image: packages for image, packages in packages_of.items() if not engine.has(image)}
+    if wanted:
+        install_mmdebstrap()
+    for image in wanted:
+        print(f"making the base image {image} with mmdebstrap", flush=True)
+    with ThreadPoolExecutor() as pool:  # most of the time one of them waits for the network or for dpkg's single thread
+        for made in [pool.submit(_make, engine, image, packages) for image, packages in wanted.items()]:
+            made.result()
     return run, build
 
 

@@ -42,6 +42,15 @@ class Engine:
         command = ["inspect", *kind] if self.name == "buildah" else ["image", "inspect"]
         return self._run([*command, image], quiet=True).returncode == 0
 
+    def identity(self, image: str) -> str:
+        """Changes with whatever is in the image; empty where it is not there."""
+        if self.name == "buildah":
+            command = ["images", "--quiet", "--no-trunc", "--filter", f"reference={image}"]
+        else:
+            command = ["image", "inspect", "--format", "{{.Id}}", image]
+        done = self._run(command, quiet=True)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
     def pull(self, image: str) -> bool:
         return self._run(["pull", image], quiet=True).returncode == 0
 
@@ -62,7 +71,7 @@ class Engine:
         if self.is_docker:
             return ["--build-arg", "SOURCE_DATE_EPOCH=0"]
         isolation = ["--isolation", "chroot"] if self.name == "buildah" else []  # works in containers, too
-        return ["--layers", "--timestamp", "0", "--quiet", *isolation]
+        return ["--layers", "--timestamp", "0", "--quiet", "--jobs", "2", *isolation]
 
     def write_layout(self, image: str, folder: Path) -> None:
         """Leaves an image as an OCI image layout in an empty folder. Raises ImageError."""

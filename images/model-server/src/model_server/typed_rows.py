@@ -39,7 +39,8 @@ class TypedRows:
             "Row", fields, rename=renamed, forbid_unknown_fields=True, frozen=True, gc=False
         )
         listed: Any = tuple.__class_getitem__(tuple(types))
-        # msgspec 0.22 misreads a tuple beside a bounded number, so rows of one value come plain here and as lists to row_protocol
+        # msgspec 0.22 misreads a tuple beside a bounded number: rows of one value come plain here, in a list they
+        # are left to row_protocol.
         form: Any = self._named | (listed if len(types) > 1 else types[0])
         rows: Any = msgspec.defstruct("Rows", [("rows", list[form])], forbid_unknown_fields=True)
         instances: Any = msgspec.defstruct("Instances", [("instances", list[form])], forbid_unknown_fields=True)
