@@ -18,6 +18,13 @@ class Copy:
             shutil.copytree(ROOT / name, root / name)
         (root / "images").symlink_to(ROOT / "images")
 
+    def keep(self, task: str) -> None:
+        """Leaves nothing but one Task."""
+        shutil.rmtree(self.root / "pipeline")
+        for folder in (self.root / "task").iterdir():
+            if folder.is_dir() and folder.name != task:
+                shutil.rmtree(folder)
+
     def change(self, kind: str, name: str, old: str, new: str) -> None:
         """Replaces a text, which must be there, in the newest manifest of a Task or Pipeline."""
         path = Tree(self.root).file(kind.capitalize(), name)

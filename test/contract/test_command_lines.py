@@ -97,6 +97,7 @@ def test_a_required_param_that_is_empty_is_refused_by_its_name(task):
     ],
 )
 def test_a_task_that_differs_from_its_program_is_found(copy, task, old, new, message):
+    copy.keep(task)
     copy.change("task", task, old, new)
     found = [str(one) for one in contract.findings(copy.root)]
     assert any(message in one and f"{task}.yaml:" in one for one in found), found

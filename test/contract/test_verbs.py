@@ -49,7 +49,8 @@ def test_without_names_everything_runs_in_order():
 
 def test_long_variants_of_tests_run_when_they_are_asked_for():
     (plain,), (slow,) = (test.parts(test.ROOT, ["taskkit"], slow=slow) for slow in (False, True))
-    assert slow.command[:-1] == (*plain.command[:-1], "-m", "") and slow.command[-1] == plain.command[-1]
+    assert slow.command[:-1] == (*plain.command[:-1], "-m", "")
+    assert slow.command[-1] == plain.command[-1]
 
 
 def test_an_unknown_name_is_refused_with_those_there_are(capsys):

@@ -151,17 +151,20 @@ def _below(session: int) -> list[int]:
     return found
 
 
-def interrupts(count: int, seed: int, stages: Sequence[Stage] = STAGES) -> dict[str, Tally]:
-    """``count`` interruptions over all programs, each followed by a look and every few by a rerun.
+def interrupts(
+    count: int, seed: int, stages: Sequence[Stage] = STAGES, project: Callable[[Path], object] = new_project
+) -> dict[str, Tally]:
+    """``count`` interruptions over the programs of ``stages``, each followed by a look and a rerun.
 
-    What was there before is, in turn, nothing, and the output of an earlier run with another model.
+    What was there before is, by chance, nothing, or the output of an earlier run. ``project`` makes a folder in which
+    the stages can run.
     """
     dice = random.Random(seed)
     tallies = {stage.program: Tally() for stage in stages}
     with tempfile.TemporaryDirectory(prefix="interrupts-") as where:
         folder = Path(where) / "project"
-        new_project(folder)
-        durations = {stage.program: complete(stage, folder) for stage in STAGES}
+        project(folder)
+        durations = {stage.program: complete(stage, folder) for stage in stages}
         for at in range(count):
             stage, tally = stages[at % len(stages)], tallies[stages[at % len(stages)].program]
             if dice.random() < 0.5:

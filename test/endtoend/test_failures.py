@@ -154,7 +154,8 @@ DATA = [
 # Near relatives of others, or told in the tests beside the program as well.
 RELATED = {
     "crashes", "is a missing module", "is a directory", "needs arguments", "imports what is not there", "metrics are no text",
-    "metrics are an empty object", "model is a dict", "model is not fitted", "model is empty", "a stale model by name", "outside",
+    "metrics are an empty object", "model is a dict", "model is an array", "model is not fitted", "model is empty",
+    "model is cut short", "a stale model by name", "outside",
 }  # fmt: skip
 CASES = [
     pytest.param(case, marks=[pytest.mark.slow] if case.name in RELATED else []) for case in (*SCRIPT, *OUTPUT, *DATA)
@@ -173,7 +174,8 @@ def test_training_that_fails_says_why_and_leaves_nothing(case, tmp_path):
 @pytest.mark.skipif(not mounts_work(), reason="needs root that may mount")
 @pytest.mark.parametrize("case", [
     Case("read-only", r"can't write .*/project/?\S* \(Read-only file system\); .*", setup=read_only),
-    Case("full disk", r"can't write .* \(No space left on device\); make room on the volume", FILLS, setup=small_disk),
+    pytest.param(Case("full disk", r"can't write .* \(No space left on device\); make room on the volume", FILLS,
+                      setup=small_disk), marks=pytest.mark.slow),
     Case("full disk of the script", r"script src/train\.py raised OSError: \[Errno 28\] No space left on device; "
          "make room on the volume, or write less to it", TOO_LARGE, setup=small_disk),
 ], ids=lambda case: case.name)  # fmt: skip
@@ -229,6 +231,7 @@ def test_a_script_that_runs_into_the_memory_limit_is_named_with_the_figures(text
     assert not leftovers(project)
 
 
+@pytest.mark.slow
 def test_files_of_a_previous_run_are_replaced_as_a_whole_and_what_was_half_done_is_removed(tmp_path):
     project = project_of(Case("again", ""), tmp_path / "project")
     for name in (".model.new-abc", ".model.old-def", ".model.training", "model"):

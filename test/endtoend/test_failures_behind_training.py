@@ -12,22 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from engine_runs import PIPELINE, Done, Run, task_file
-from failing import Case, check_failure, leftovers, mounts_work, project_of, read_only, small_disk, unchanged
+from engine_runs import Done, Run, task_file
+from failing import check_failure, leftovers, mounts_work, read_only, small_disk, unchanged
 
 from catalog.tree import TREE
-
-
-@pytest.fixture(scope="session")
-def gated(tmp_path_factory) -> Path:
-    """A project that is trained and gated, but not built. It may not be changed."""
-    project = project_of(Case("good", ""), tmp_path_factory.mktemp("gated") / "project")
-    params = {"args": ["{model}", "{metrics}"], "onnx": "off", "image": "oci-layout:image", "base-image": ""}
-    done = Run(PIPELINE, project, params).go()
-    assert done.outcome.succeeded, done.explain()
-    shutil.rmtree(project / "image")
-    (project / "approval").write_text(str(done.outcome.task("gate").results["approval"]))
-    return project
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from interrupts import STAGES, interrupts
 
 
-def test_whatever_is_killed_leaves_whole_output_or_none_and_runs_again():
+def test_whatever_is_killed_leaves_whole_output_or_none_and_runs_again(gated):
     quick = [stage for stage in STAGES if stage.program != "sklearn-train"]
-    tallies = interrupts(2, seed=3, stages=quick)
+    tallies = interrupts(4, seed=3, stages=quick, project=lambda folder: shutil.copytree(gated, folder))
     assert [problem for tally in tallies.values() for problem in tally.problems] == []
-    assert sum(tally.killed + tally.ended_before for tally in tallies.values()) == 2
+    assert sum(tally.killed + tally.ended_before for tally in tallies.values()) == 4
 
 
 @pytest.mark.slow

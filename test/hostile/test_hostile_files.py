@@ -94,11 +94,11 @@ def test_what_would_reach_beyond_memory_is_stopped_even_where_the_rules_let_it_p
 def test_random_pickles_reach_nothing_beyond_memory_and_are_read_alike_by_build_and_server():
     """``python test/hostile/fuzz.py 0 100000`` takes longer."""
     done = subprocess.run(
-        [sys.executable, HERE / "fuzz.py", "0", "400"], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, HERE / "fuzz.py", "0", "200"], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
     crashes = [finding for finding in told["findings"] if f"crashed by signal {signal.SIGSEGV.value}" in finding]
     assert [finding for finding in told["findings"] if finding not in crashes] == []
-    assert told["executions"] == 400
-    assert min(told["loaded"], told["refused"], told["malformed"]) > 20
+    assert told["executions"] == 200
+    assert min(told["loaded"], told["refused"], told["malformed"]) > 10

@@ -71,6 +71,7 @@ def test_iris_is_trained_from_a_commit_and_described_and_is_the_same_again_elsew
     assert (elsewhere / "model/model.json").read_bytes() == (project / "model/model.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_mixed_types_bring_the_projects_modules_and_their_missing_values(run):
     done = run("mixed", "--dataset", "data/customers.csv", "--include", "src/train.py:ignored", "", "--onnx", "off")
     assert done.code == 0, done.error
