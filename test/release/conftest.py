@@ -65,6 +65,21 @@ class DockerRegistry:
         self.process.terminate()
         self.process.wait(10)
 
+    @property
+    def runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def hold(self, data: Path | None) -> "DockerRegistry":
+        """Runs with a copy of ``data``, or with nothing: it keeps no state but its files."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        if data:
+            shutil.copytree(data, self.data)
+        return self if self.runs else self.start()
+
     def place(self, prefix="team/catalog") -> RegistryPlace:
         return registry_place(f"{self.host}/{prefix}", "--registry", Registries(patience=QUICK))
 
@@ -146,16 +161,10 @@ def catalog(tmp_path):
     return make_catalog(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def git_clone(start_registry):
-    """git-clone as its project publishes it, in a registry that is not ours; gives its bundle's reference."""
-    registry = start_registry()
-    put_git_clone(registry)
-    return f"{registry.host}/{GIT_CLONE_BUNDLE}:v1.7.0"
-
-
 @dataclass
 class GitClone:
+    """git-clone as its project publishes it, in a registry that is not ours."""
+
     registry: DockerRegistry
     digest: str
 
@@ -164,11 +173,18 @@ class GitClone:
         return f"{self.registry.host}/{GIT_CLONE_BUNDLE}:v1.7.0"
 
 
-@pytest.fixture
-def own_git_clone(start_registry):
-    """git-clone in a registry that may be switched off."""
+@pytest.fixture(scope="session")
+def kept_git_clone(start_registry):
     registry = start_registry()
     return GitClone(registry, put_git_clone(registry))
+
+
+@pytest.fixture
+def git_clone(kept_git_clone):
+    """A test may switch its registry off."""
+    yield kept_git_clone
+    if not kept_git_clone.registry.runs:
+        kept_git_clone.registry.start()
 
 
 @pytest.fixture
@@ -205,22 +221,90 @@ class Release:
 
 
 @pytest.fixture(scope="session")
-def released(tmp_path_factory, start_registry, git_clone):
+def released(tmp_path_factory, start_registry, kept_git_clone):
     """One release that tests only read."""
     folder = tmp_path_factory.mktemp("released")
     catalog = make_catalog(folder)
     catalog.write("task/metric-gate/CHANGELOG.md", "# Changes\n\n## 0.1\n\n* The **first** one.\n")
-    catalog.settings["git_clone_bundle"] = git_clone
+    catalog.settings["git_clone_bundle"] = kept_git_clone.reference
     made = Release(catalog, start_registry(), folder / "dist")
     catalog.release(made.target, made.out)
     return made
 
 
+@dataclass(frozen=True)
+class Origin:
+    """A release and git-clone, in registries that may be switched off."""
+
+    released: Release
+    git_clone: GitClone
+
+    @property
+    def target(self):
+        return self.released.target
+
+    @property
+    def hosts(self):
+        return [self.released.registry.host, self.git_clone.registry.host]
+
+    def switch_off(self):
+        self.released.registry.stop()
+        self.git_clone.registry.stop()
+
+
 @pytest.fixture
-def fresh(tmp_path, catalog, start_registry, git_clone):
+def origin(released, git_clone):
+    yield Origin(released, git_clone)
+    if not released.registry.runs:
+        released.registry.start()
+
+
+@pytest.fixture(scope="session")
+def workbench(start_registry):
+    """A registry whose content each test chooses."""
+    return start_registry()
+
+
+@pytest.fixture
+def empty(workbench):
+    """A registry that holds nothing, and may be switched off."""
+    return workbench.hold(None)
+
+
+@pytest.fixture
+def fresh(tmp_path, catalog, empty, git_clone):
     """A catalog and a registry of its own, nothing released yet."""
-    catalog.settings["git_clone_bundle"] = git_clone
-    return Release(catalog, start_registry(), tmp_path / "dist")
+    catalog.settings["git_clone_bundle"] = git_clone.reference
+    return Release(catalog, empty, tmp_path / "dist")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the first release of the catalog left behind."""
+
+    data: Path
+    out: Path
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory, workbench, kept_git_clone):
+    folder = tmp_path_factory.mktemp("kept")
+    catalog = make_catalog(folder)
+    catalog.settings["git_clone_bundle"] = kept_git_clone.reference
+    made = Release(catalog, workbench.hold(None), folder / "dist")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run.site, "site_files", lambda plan: {})
+        catalog.release(made.target, made.out)
+    shutil.copytree(workbench.data, folder / "data")
+    return Kept(folder / "data", made.out)
+
+
+@pytest.fixture
+def already(tmp_path, catalog, workbench, kept, git_clone):
+    """A catalog whose first release is in a registry of its own."""
+    shutil.copytree(kept.out, tmp_path / "dist")
+    catalog.settings["git_clone_bundle"] = git_clone.reference
+    return Release(catalog, workbench.hold(kept.data), tmp_path / "dist")
 
 
 def put_git_clone(registry: DockerRegistry) -> str:

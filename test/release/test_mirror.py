@@ -17,14 +17,6 @@ from taskkit.oci.repository import Registries
 pytestmark = pytest.mark.usefixtures("without_pages")
 
 
-@pytest.fixture
-def origin(fresh, own_git_clone):
-    """A release whose registries may be switched off."""
-    fresh.catalog.release(fresh.target, fresh.out, git_clone_bundle=own_git_clone.reference)
-    fresh.git_clone = own_git_clone
-    return fresh
-
-
 def mirror(source, target, *more):
     return release.main(["mirror", "--from", str(source), "--to", str(target), *map(str, more)])
 
@@ -51,41 +43,37 @@ def assert_whole(registry, prefix, out, elsewhere):
     return told
 
 
-def test_a_mirror_works_with_the_origin_switched_off(origin, start_registry, tmp_path):
-    other = start_registry()
-    assert mirror(origin.target, f"{other.host}/far/away", "--out", tmp_path / "mirrored") == 0
-    elsewhere = [origin.registry.host, origin.git_clone.registry.host]
-    origin.registry.stop()
-    origin.git_clone.registry.stop()
-    told = assert_whole(other, "far/away", tmp_path / "mirrored", elsewhere)
-    assert {one.digest for one in told.images} == {one["digest"] for one in origin.record["images"]}
+def test_a_mirror_works_with_the_origin_switched_off(origin, empty, tmp_path):
+    assert mirror(origin.target, f"{empty.host}/far/away", "--out", tmp_path / "mirrored") == 0
+    origin.switch_off()
+    told = assert_whole(empty, "far/away", tmp_path / "mirrored", origin.hosts)
+    assert {one.digest for one in told.images} == {one["digest"] for one in origin.released.record["images"]}
     with served(tmp_path / "mirrored/hub") as hub:
         task = read_body(hub.installed("sklearn-catalog", "metric-gate"), "metric-gate")
-    assert task["spec"]["steps"][0]["image"].startswith(f"{other.host}/far/away/metric-gate:0.1.0@sha256:")
+    assert task["spec"]["steps"][0]["image"].startswith(f"{empty.host}/far/away/metric-gate:0.1.0@sha256:")
 
 
-def test_a_folder_carries_a_release_over_an_air_gap_and_a_mirror_can_be_mirrored(origin, start_registry, tmp_path):
+def test_a_folder_carries_a_release_over_an_air_gap_and_a_mirror_can_be_mirrored(
+    origin, empty, start_registry, tmp_path
+):
     carried = tmp_path / "carried"
     assert mirror(origin.target, carried) == 0
-    origin.registry.stop()
-    origin.git_clone.registry.stop()
-    elsewhere = [origin.registry.host, origin.git_clone.registry.host]
+    origin.switch_off()
     moved = tmp_path / "on the other side"
     shutil.move(carried, moved)
-    near, far = start_registry(), start_registry()
+    near, far = empty, start_registry()
     assert mirror(moved, f"{near.host}/near", "--out", tmp_path / "near") == 0
-    first = assert_whole(near, "near", tmp_path / "near", elsewhere)
+    first = assert_whole(near, "near", tmp_path / "near", origin.hosts)
     assert mirror(f"{near.host}/near", f"{far.host}/far/off", "--out", tmp_path / "far") == 0
     near.stop()
-    second = assert_whole(far, "far/off", tmp_path / "far", [*elsewhere, near.host])
+    second = assert_whole(far, "far/off", tmp_path / "far", [*origin.hosts, near.host])
     assert [one.path for one in second.foreign] == [one.path for one in first.foreign]
 
 
-def test_a_mirror_of_the_same_is_the_same_and_copies_nothing_again(origin, start_registry, tmp_path, capsys):
-    other = start_registry()
-    assert mirror(origin.target, f"{other.host}/m", "--out", tmp_path / "one") == 0
+def test_a_mirror_of_the_same_is_the_same_and_copies_nothing_again(origin, empty, tmp_path, capsys):
+    assert mirror(origin.target, f"{empty.host}/m", "--out", tmp_path / "one") == 0
     capsys.readouterr()
-    assert mirror(origin.target, f"{other.host}/m", "--out", tmp_path / "two") == 0
+    assert mirror(origin.target, f"{empty.host}/m", "--out", tmp_path / "two") == 0
     assert "push" not in capsys.readouterr().err
     assert (tmp_path / "one/release.json").read_bytes() == (tmp_path / "two/release.json").read_bytes()
 
@@ -104,39 +92,35 @@ def test_a_folder_is_filled_with_what_is_missing_only(origin, tmp_path, capsys):
     ]
 
 
-def test_who_pinned_the_origins_digest_finds_it_in_the_mirror(origin, start_registry, tmp_path):
-    other = start_registry()
-    assert mirror(origin.target, f"{other.host}/m", "--out", tmp_path / "d") == 0
-    digest = origin.bundle("Task", "sklearn-train").rpartition("@")[2]
-    place = other.place("m")
+def test_who_pinned_the_origins_digest_finds_it_in_the_mirror(origin, empty, tmp_path):
+    assert mirror(origin.target, f"{empty.host}/m", "--out", tmp_path / "d") == 0
+    digest = origin.released.bundle("Task", "sklearn-train").rpartition("@")[2]
+    place = empty.place("m")
     assert place.digest("tasks/sklearn-train", "0.1-origin") == digest
     assert place.digest("tasks/sklearn-train", "0.1") != digest
 
 
-def test_a_damaged_folder_is_refused_before_anything_is_seen(origin, start_registry, tmp_path, capsys):
-    carried, other = tmp_path / "carried", start_registry()
+def test_a_damaged_folder_is_refused_before_anything_is_seen(origin, empty, tmp_path, capsys):
+    carried = tmp_path / "carried"
     assert mirror(origin.target, carried) == 0
     blobs = sorted((carried / "sklearn-train/blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
     content = bytearray(blobs[-1].read_bytes())
     content[600] ^= 1
     blobs[-1].write_bytes(content)
-    assert mirror(carried, f"{other.host}/m", "--out", tmp_path / "d") == 3
+    assert mirror(carried, f"{empty.host}/m", "--out", tmp_path / "d") == 3
     assert f"sha256:{blobs[-1].name}" in capsys.readouterr().err
-    assert other.place("m").tags("release") == ()
+    assert empty.place("m").tags("release") == ()
     assert not (tmp_path / "d" / "hub").exists()
 
 
-def test_git_clone_that_can_not_be_reached_is_named_and_can_be_left_out(
-    origin, start_registry, tmp_path, capsys, monkeypatch
-):
+def test_git_clone_that_can_not_be_reached_is_named_and_can_be_left_out(origin, empty, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("taskkit.oci.transport.Patience.pause", lambda *_: None)
-    other = start_registry()
     origin.git_clone.registry.stop()
-    assert mirror(origin.target, f"{other.host}/m", "--out", tmp_path / "d") == 3
+    assert mirror(origin.target, f"{empty.host}/m", "--out", tmp_path / "d") == 3
     err = capsys.readouterr().err
     assert f"git-clone's bundle {origin.git_clone.reference} can't be read" in err
     assert "--skip-git-clone" in err
-    assert mirror(origin.target, f"{other.host}/m", "--out", tmp_path / "d", "--skip-git-clone") == 0
+    assert mirror(origin.target, f"{empty.host}/m", "--out", tmp_path / "d", "--skip-git-clone") == 0
     text = (tmp_path / "d/yaml/pipeline/clone-train-gate-build/0.1/clone-train-gate-build.yaml").read_text()
     assert f'"{origin.git_clone.reference}@{origin.git_clone.digest}"' in text
 
@@ -150,10 +134,9 @@ def test_a_release_that_is_not_there_is_named(released, tmp_path, version, says)
         Source(place, Registries(), version).root  # noqa: B018
 
 
-def test_an_image_in_the_place_of_a_release_is_refused(fresh):
-    fresh.catalog.release(fresh.target, fresh.out)
-    place = fresh.registry.place()
-    place.stage("release", Source(place, Registries()).image("metric-gate", fresh.record["images"][0]["digest"]))
+def test_an_image_in_the_place_of_a_release_is_refused(already):
+    place = already.registry.place()
+    place.stage("release", Source(place, Registries()).image("metric-gate", already.record["images"][0]["digest"]))
     place.tag("release", place.root("metric-gate", "0.1.0"), "0.9")
     with pytest.raises(TaskError, match=r"is no release \(config of type 'application/vnd.oci.image.config"):
         Source(place, Registries()).record  # noqa: B018

@@ -58,11 +58,10 @@ def test_images_bundles_and_the_record_are_below_the_prefix(released):
     assert len(found) == 11
 
 
-def test_a_failing_check_leaves_tags_and_folder_as_they_were_and_a_rerun_finishes(fresh, monkeypatch):
-    fresh.catalog.release(fresh.target, fresh.out)
-    before, folder = published(fresh.registry), files(fresh.out)
-    fresh.catalog.set_image("metric-gate", "another content")
-    fresh.catalog.change("task/metric-gate/0.1/metric-gate.yaml", "memory: ", "memory:  ")
+def test_a_failing_check_leaves_tags_and_folder_as_they_were_and_a_rerun_finishes(already, monkeypatch):
+    before, folder = published(already.registry), files(already.out)
+    already.catalog.set_image("metric-gate", "another content")
+    already.catalog.change("task/metric-gate/0.1/metric-gate.yaml", "memory: ", "memory:  ")
     real = hub_tree.hub_files
 
     def wrong(plan):
@@ -73,11 +72,11 @@ def test_a_failing_check_leaves_tags_and_folder_as_they_were_and_a_rerun_finishe
         with pytest.raises(
             TaskError, match=r"metric-gate is not answered as a hub does \(KeyError: 'available_versions'\)"
         ):
-            fresh.catalog.release(fresh.target, fresh.out, replace=True)
-    assert published(fresh.registry) == before
-    assert files(fresh.out) == folder
-    fresh.catalog.release(fresh.target, fresh.out, replace=True)
-    after = published(fresh.registry)
+            already.catalog.release(already.target, already.out, replace=True)
+    assert published(already.registry) == before
+    assert files(already.out) == folder
+    already.catalog.release(already.target, already.out, replace=True)
+    after = published(already.registry)
     assert {name for name in before if before[name] != after[name]} == {
         "metric-gate:0.1.0", "tasks/metric-gate:0.1", "pipelines/train-gate-build:0.1",
         "pipelines/clone-train-gate-build:0.1", "catalog:0.1", "release:0.1",
@@ -85,10 +84,9 @@ def test_a_failing_check_leaves_tags_and_folder_as_they_were_and_a_rerun_finishe
 
 
 @pytest.mark.parametrize("nth", [1, 3, 6])
-def test_tags_that_moved_lead_back_when_a_later_one_fails(fresh, monkeypatch, nth):
-    fresh.catalog.release(fresh.target, fresh.out)
-    before, folder = published(fresh.registry), files(fresh.out)
-    fresh.catalog.set_image("metric-gate", "another content")
+def test_tags_that_moved_lead_back_when_a_later_one_fails(already, monkeypatch, nth):
+    before, folder = published(already.registry), files(already.out)
+    already.catalog.set_image("metric-gate", "another content")
     real, count = RegistryPlace.tag, 0
 
     def failing(self, path: str, root: Document, tag: str):
@@ -100,16 +98,15 @@ def test_tags_that_moved_lead_back_when_a_later_one_fails(fresh, monkeypatch, nt
 
     monkeypatch.setattr(RegistryPlace, "tag", failing)
     with pytest.raises(TaskError, match="the registry went away"):
-        fresh.catalog.release(fresh.target, fresh.out, replace=True)
-    assert published(fresh.registry) == before
-    assert files(fresh.out) == folder
+        already.catalog.release(already.target, already.out, replace=True)
+    assert published(already.registry) == before
+    assert files(already.out) == folder
 
 
-def test_a_tag_that_somebody_else_moves_meanwhile_is_noticed_and_put_back(fresh, monkeypatch, capsys):
-    fresh.catalog.release(fresh.target, fresh.out)
-    before = published(fresh.registry)
-    fresh.catalog.set_image("metric-gate", "another content")
-    place = fresh.registry.place()
+def test_a_tag_that_somebody_else_moves_meanwhile_is_noticed_and_put_back(already, monkeypatch, capsys):
+    before = published(already.registry)
+    already.catalog.set_image("metric-gate", "another content")
+    place = already.registry.place()
     server = whole_image(place.store("model-server"), place.root("model-server", "0.1.0"))
     real = run.verify_tags
 
@@ -120,8 +117,8 @@ def test_a_tag_that_somebody_else_moves_meanwhile_is_noticed_and_put_back(fresh,
 
     monkeypatch.setattr(run, "verify_tags", after_a_stranger)
     with pytest.raises(IntegrityError, match=r"metric-gate:0.1.0 leads to sha256"):
-        fresh.catalog.release(fresh.target, fresh.out, replace=True)
-    assert published(fresh.registry) == before
+        already.catalog.release(already.target, already.out, replace=True)
+    assert published(already.registry) == before
     assert "put back: " in capsys.readouterr().err
 
 
@@ -155,55 +152,49 @@ def test_nothing_is_seen_of_a_release_that_fails_while_it_is_pushed(fresh, monke
     assert len(published(fresh.registry)) == 11
 
 
-def test_a_released_version_is_not_changed_unless_that_is_asked_for(fresh):
-    fresh.catalog.release(fresh.target, fresh.out)
-    before = published(fresh.registry)
-    fresh.catalog.change("task/sklearn-train/0.1/sklearn-train.yaml", "cpu: 250m", "cpu: 500m")
+def test_a_released_version_is_not_changed_unless_that_is_asked_for(already):
+    before = published(already.registry)
+    already.catalog.change("task/sklearn-train/0.1/sklearn-train.yaml", "cpu: 250m", "cpu: 500m")
     with pytest.raises(TaskError, match=r"tasks/sklearn-train:0.1 is published with digest sha256:.*raise the version"):
-        fresh.catalog.release(fresh.target, fresh.out)
-    assert published(fresh.registry) == before
+        already.catalog.release(already.target, already.out)
+    assert published(already.registry) == before
 
 
-def test_a_new_version_leaves_the_released_one_and_the_pipelines_that_use_it(fresh):
-    fresh.catalog.release(fresh.target, fresh.out)
-    before = published(fresh.registry)
-    fresh.catalog.add_version("task", "metric-gate", "0.1", "0.2")
-    fresh.catalog.change("task/metric-gate/0.2/metric-gate.yaml", "metric-gate:0.1.0", "metric-gate:0.2.0")
-    fresh.catalog.set_image("metric-gate", "version 0.2.0", "0.2.0")
-    fresh.catalog.release(fresh.target, fresh.out)
-    after = published(fresh.registry)
+def test_a_new_version_leaves_the_released_one_and_the_pipelines_that_use_it(already):
+    before = published(already.registry)
+    already.catalog.add_version("task", "metric-gate", "0.1", "0.2")
+    already.catalog.change("task/metric-gate/0.2/metric-gate.yaml", "metric-gate:0.1.0", "metric-gate:0.2.0")
+    already.catalog.set_image("metric-gate", "version 0.2.0", "0.2.0")
+    already.catalog.release(already.target, already.out)
+    after = published(already.registry)
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) == {
         "metric-gate:0.2.0", "tasks/metric-gate:0.2", "catalog:0.2", "release:0.2",
     }  # fmt: skip
-    place = fresh.registry.place()
+    place = already.registry.place()
     everything = read_bundle(place.store("catalog"), place.root("catalog", "0.2"))
     labels = {one.name: one.body["metadata"]["labels"]["app.kubernetes.io/version"] for one in everything}
     assert (labels["metric-gate"], labels["sklearn-train"]) == ("0.2", "0.1")
 
 
-def test_an_image_of_an_older_version_is_taken_from_what_was_published(fresh, tmp_path):
-    fresh.catalog.release(fresh.target, fresh.out)
-    old = next(one["digest"] for one in fresh.record["images"] if one["program"] == "metric-gate")
-    fresh.catalog.add_version("task", "metric-gate", "0.1", "0.2")
-    fresh.catalog.change("task/metric-gate/0.2/metric-gate.yaml", "metric-gate:0.1.0", "metric-gate:0.2.0")
-    fresh.catalog.images = tmp_path / "only-new"
-    fresh.catalog.set_image("metric-gate", "version 0.2.0", "0.2.0")
-    fresh.catalog.release(fresh.target, fresh.out)
-    digests = {one["version"]: one["digest"] for one in fresh.record["images"] if one["program"] == "metric-gate"}
+def test_an_image_of_an_older_version_is_taken_from_what_was_published(already, tmp_path):
+    old = next(one["digest"] for one in already.record["images"] if one["program"] == "metric-gate")
+    already.catalog.add_version("task", "metric-gate", "0.1", "0.2")
+    already.catalog.change("task/metric-gate/0.2/metric-gate.yaml", "metric-gate:0.1.0", "metric-gate:0.2.0")
+    already.catalog.images = tmp_path / "only-new"
+    already.catalog.set_image("metric-gate", "version 0.2.0", "0.2.0")
+    already.catalog.release(already.target, already.out)
+    digests = {one["version"]: one["digest"] for one in already.record["images"] if one["program"] == "metric-gate"}
     assert digests["0.1.0"] == old != digests["0.2.0"]
 
 
-def test_git_clone_is_pinned_where_its_registry_is_reached_and_stays_pinned_when_it_is_not(
-    fresh, own_git_clone, capsys
-):
-    bundle = own_git_clone.reference
-    fresh.catalog.release(fresh.target, fresh.out, git_clone_bundle=bundle)
-    path = fresh.out / "yaml/pipeline/clone-train-gate-build/0.1/clone-train-gate-build.yaml"
-    assert f'default: "{bundle}@{own_git_clone.digest}"' in path.read_text()
-    own_git_clone.registry.stop()
-    fresh.catalog.release(fresh.target, fresh.out, git_clone_bundle=bundle)
-    assert f'default: "{bundle}@{own_git_clone.digest}"' in path.read_text()
+def test_git_clone_is_pinned_where_its_registry_is_reached_and_stays_pinned_when_it_is_not(already, git_clone, capsys):
+    path = already.out / "yaml/pipeline/clone-train-gate-build/0.1/clone-train-gate-build.yaml"
+    pinned = f'default: "{git_clone.reference}@{git_clone.digest}"'
+    assert pinned in path.read_text()
+    git_clone.registry.stop()
+    already.catalog.release(already.target, already.out)
+    assert pinned in path.read_text()
     assert "stays a tag" not in capsys.readouterr().err
 
 
@@ -255,13 +246,12 @@ def test_a_registry_that_is_not_there_is_one_line_and_exit_code_3(catalog, monke
     assert "127.0.0.1:9" in last
 
 
-def test_missing_images_are_all_named(catalog, start_registry, tmp_path):
-    registry = start_registry()
+def test_missing_images_are_all_named(catalog, empty, tmp_path):
     catalog.images = tmp_path / "nothing"
     with pytest.raises(
         TaskError, match=r"there is no image for metric-gate:0.1.0, model-serve-build:0.1.0, .*--images"
     ):
-        catalog.release(f"{registry.host}/x", tmp_path / "dist")
+        catalog.release(f"{empty.host}/x", tmp_path / "dist")
 
 
 def test_an_image_that_says_it_is_another_version_is_refused(fresh):
