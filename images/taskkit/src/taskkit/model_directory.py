@@ -150,3 +150,14 @@ def ownership_hint(directory: Path) -> str:
     whose = f"{directory} belongs to {status.st_uid}:{status.st_gid} with mode {status.st_mode & 0o777:o}"
     who = f"this step runs as {os.getuid()}:{os.getgid()}"
     return f"{whose} and {who}: set podTemplate.securityContext.fsGroup, or make it writable for the group"
+
+
+def why_not_converted(manifest: ModelManifest) -> str:
+    """Why the model can't be served from model.onnx alone; empty where it can."""
+    if manifest.onnx.status != "proved" or ONNX not in manifest.files:
+        return manifest.onnx.reason or f"there is no {ONNX} that training proved equal"
+    if manifest.signature is None:
+        return f"its columns are not known ({manifest.signature_reason or 'nothing was observed in training'})"
+    if manifest.golden.rows and not manifest.golden.replays:
+        return f"the model does not answer the same twice: {manifest.golden.reason}"
+    return ""

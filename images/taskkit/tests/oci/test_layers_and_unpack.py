@@ -285,3 +285,16 @@ def test_a_layout_on_a_full_disk_says_that_room_is_needed(tmp_path, monkeypatch)
     monkeypatch.setattr(tempfile, "mkstemp", full)
     with pytest.raises(TaskError, match=r"can't write .* \(No space left on device\); make room on the volume"):
         Layout(tmp_path / "image").add(bytes_blob(b"{}", "application/json"))
+
+
+def test_what_a_killed_build_left_goes_away_unless_another_build_is_at_work(tmp_path):
+    layout = Layout(tmp_path / "layout")
+    leftovers = [layout.path / ".new-index", layout.path / "blobs" / "sha256" / ".new-blob"]
+    with layout.writer():
+        for leftover in leftovers:
+            leftover.write_bytes(b"half")
+        write_to_layout(image_of(tar_of(file("a"))), Layout(layout.path), "v1", "fail")
+        assert all(leftover.exists() for leftover in leftovers), "it may be the other build's"
+    write_to_layout(image_of(tar_of(file("b"))), layout, "v2", "fail")
+    assert not any(leftover.exists() for leftover in leftovers)
+    assert layout.tags() == ("v1", "v2")

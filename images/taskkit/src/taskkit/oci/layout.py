@@ -9,7 +9,7 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -32,6 +32,7 @@ from taskkit.oci.documents import (
 from taskkit.oci.references import DIGEST
 
 _MARKER = b'{"imageLayoutVersion":"1.0.0"}'
+_NEW = ".new-"
 
 
 class Layout:
@@ -123,6 +124,32 @@ class Layout:
             _write_whole(self.path / "index.json", [after.content])
             return True
 
+    @contextmanager
+    def writer(self) -> Iterator[None]:
+        """What a build does in here, it does within. Raises TaskError.
+
+        Files that killed builds left half-written go away first, unless another build is at work: writers share a lock,
+        which the system takes from them however they end.
+        """
+        blobs = self.path / "blobs" / "sha256"
+        with self._writing():
+            blobs.mkdir(parents=True, exist_ok=True)
+            folder = os.open(blobs, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with self._writing():
+                with suppress(BlockingIOError):
+                    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    self._remove_leftovers(blobs)
+                fcntl.flock(folder, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(folder)
+
+    def _remove_leftovers(self, blobs: Path) -> None:
+        for leftover in (*self.path.glob(f"{_NEW}*"), *blobs.glob(f"{_NEW}*")):
+            with suppress(OSError):
+                leftover.unlink()
+
     def _blob_path(self, digest: str) -> Path:
         if not DIGEST.fullmatch(digest):
             raise TaskError(f"{self.name} names the digest '{digest}'", "only sha256 digests can be read")
@@ -155,7 +182,7 @@ class Layout:
 
 
 def _write_whole(target: Path, chunks: Iterable[bytes]) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=".new-", dir=target.parent)
+    descriptor, name = tempfile.mkstemp(prefix=_NEW, dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             for chunk in chunks:

@@ -56,11 +56,12 @@ def write_to_layout(image: Image, layout: Layout, tag: str, policy: OnExistingTa
         return settled
     fates: dict[str, BlobFate] = {}
     written = 0
-    for blob in (*image.blobs, *(_as_blob(one) for one in (*image.children, image.root))):
-        fresh = layout.add(blob)
-        fates[blob.digest] = "written" if fresh else "present"
-        written += blob.size if fresh else 0
-    named = layout.name_image(image.root.descriptor, tag)
+    with layout.writer():
+        for blob in (*image.blobs, *(_as_blob(one) for one in (*image.children, image.root))):
+            fresh = layout.add(blob)
+            fates[blob.digest] = "written" if fresh else "present"
+            written += blob.size if fresh else 0
+        named = layout.name_image(image.root.descriptor, tag)
     return Published(image.digest, fates, written, unchanged=not named and not written)
 
 
