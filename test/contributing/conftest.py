@@ -80,17 +80,37 @@ class Checkout:
         (self.root / path).write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-@pytest.fixture
-def checkout(tmp_path) -> Checkout:
-    made = Checkout(tmp_path / "checkout")
-    for name in tree_files(ROOT):
+def _concerns_contributors(name: str) -> bool:
+    """Tests of other programs and of what spans the tree would only be copied, and read by checks."""
+    parts = Path(name).parts
+    if parts[0] == "test":
+        return parts[1] == "projects"
+    return not (parts[0] == "images" and "tests" in parts)
+
+
+@pytest.fixture(scope="session")
+def kept_checkout(tmp_path_factory) -> Checkout:
+    made = Checkout(tmp_path_factory.mktemp("contributing") / "checkout")
+    for name in filter(_concerns_contributors, tree_files(ROOT)):
         (made.root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, made.root / name, follow_symlinks=False)
-    (made.root / ".venvs").mkdir()
-    for environment in (ROOT / ".venvs").iterdir():
-        (made.root / ".venvs" / environment.name).symlink_to(environment)
     made.git("init", "--quiet")
     made.git("add", "--all")
     made.git("-c", "core.hooksPath=/dev/null", "commit", "--quiet", "--message", "The tree as it is")
+    made.git("tag", "begin")
     assert Path(sys.prefix).name == "tools"
     return made
+
+
+@pytest.fixture
+def checkout(kept_checkout) -> Checkout:
+    """As it was at the beginning."""
+    environments = kept_checkout.root / ".venvs"
+    shutil.rmtree(environments, ignore_errors=True)
+    environments.mkdir()
+    for environment in (ROOT / ".venvs").iterdir():
+        (environments / environment.name).symlink_to(environment)
+    shutil.rmtree(kept_checkout.root / ".git" / "hooks", ignore_errors=True)
+    kept_checkout.git("reset", "--quiet", "--hard", "begin")
+    kept_checkout.git("clean", "-ffdq")
+    return kept_checkout
