@@ -6,6 +6,7 @@ import os
 import pytest
 
 from model_serve_build.compatibility import BaseFacts, check_base, wheel_problem
+from model_serve_build.runtime import Runtime
 from taskkit.model_manifest import Environment, Estimator, Source
 from taskkit.oci.layout import Layout
 from taskkit.oci.unpack import unpack
@@ -162,9 +163,9 @@ def test_the_version_rules(workspace, base, problem):
     base = facts(**base)
     if problem:
         with pytest.raises(Exception, match=problem):
-            check_base(manifest, base)
+            check_base(manifest, base, Runtime("sklearn", "", "base"))
     else:
-        assert len(check_base(manifest, base)) == 1
+        assert len(check_base(manifest, base, Runtime("sklearn", "", "base"))) == 1
 
 
 def test_a_base_that_does_not_say_what_is_in_it_is_refused(workspace, run_build, tmp_path):

@@ -197,6 +197,14 @@ def test_a_converted_model_that_does_not_load_is_told_and_scikit_learn_answers(m
         load_model(check_files(directory, None), golden_check="fail", engine="onnx")
 
 
+def test_where_there_is_no_scikit_learn_a_converted_model_that_fails_has_no_stand_in(make_model, monkeypatch):
+    monkeypatch.setattr("model_server.loading.has_scikit_learn", lambda: False)
+    with pytest.raises(TaskError) as failed:
+        load_model(check_files(make_model(onnx=b"no onnx"), None), golden_check="fail")
+    assert "can't be served by ONNX Runtime: model.onnx can't be loaded (InvalidProtobuf: " in str(failed.value)
+    assert str(failed.value).endswith("and there is no scikit-learn here; build the image with runtime: sklearn")
+
+
 def test_numbers_that_single_precision_can_not_hold_are_refused_as_scikit_learn_does(tmp_path, own_client, describe):
     from skl2onnx import to_onnx
 

@@ -15,6 +15,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from model_server import __version__
 from model_server.command import main
 from model_server.cpu_limits import limit_library_threads, usable_processors
 from model_server.settings import read_settings
@@ -51,6 +52,16 @@ def test_a_changed_file_is_refused_with_both_digests(refused, make_model):
     assert code == 3
     assert f"model-server: error: {model}/model.pkl has sha256 " in line
     assert "but model.json says" in line
+
+
+def test_the_version_comes_with_the_environment(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    first, python, *packages = capsys.readouterr().out.splitlines()
+    assert first == f"model-server {__version__}"
+    assert python.startswith(f"Python {sys.version.split()[0]} linux-")
+    assert f"  numpy {np.__version__}" in packages
 
 
 def test_another_digest_than_the_images_is_refused(refused, make_model):

@@ -11,6 +11,7 @@ from model_serve_build.compatibility import base_facts, check_base
 from model_serve_build.contents import APP, ModelLayer, model_layers
 from model_serve_build.destination import default_model_name, destination
 from model_serve_build.labels import environment, image_annotations
+from model_serve_build.runtime import Asked, Runtime, chosen_runtime
 from taskkit.confined_paths import confined
 from taskkit.errors import TaskError, UsageError
 from taskkit.model_directory import CODE
@@ -34,7 +35,9 @@ class Request:
     report_dir: str
     approval: str
     image: str
+    runtime: Asked
     base_image: str
+    base_image_onnx: str
     app: str
     model_name: str
     on_existing_tag: OnExistingTag
@@ -63,6 +66,7 @@ class Built:
 
     model: ApprovedModel
     reference: Reference
+    runtime: Runtime
     base: Reference | None
     base_image: Base
     layers: tuple[ModelLayer, ...]
@@ -78,24 +82,28 @@ def build(request: Request) -> Built:
     model = approved_model(model_directory, confined(workspace, request.report_dir, "report-dir"), request.approval)
     check_pickle(model_directory / model.manifest.estimator.file, model.manifest, model_directory / CODE)
     reference = destination(request.image, model.manifest, model.model_digest)
-    base_reference = parse_reference(request.base_image, "base-image") if request.base_image else None
+    runtime = chosen_runtime(request.runtime, model.manifest, base=request.base_image,
+                             onnx_base=request.base_image_onnx, app=request.app)  # fmt: skip
+    base_reference = parse_reference(runtime.base, runtime.param) if runtime.base else None
     registries = Registries(request.docker_config, request.ca_directory, request.insecure_registries)
     places = Places(workspace, registries)
-    base = _base(base_reference, model, places)
-    warnings = _warnings(model, base_reference, base)
+    base = _base(base_reference, model, places, runtime.param)
+    warnings = _warnings(model, base_reference, base, runtime)
     layers = model_layers(model, request.app)
     name = request.model_name or default_model_name(reference)
-    image = append(base, lambda _: _addition(model, name, request.app, layers, base_reference, base))
+    image = append(base, lambda _: _addition(model, name, request.app, layers, base_reference, base, runtime))
     published = _publish(image, reference, places, request.on_existing_tag)
-    return Built(model, reference, base_reference, base, layers, image, published, warnings)
+    return Built(model, reference, runtime, base_reference, base, layers, image, published, warnings)
 
 
-def _warnings(model: ApprovedModel, reference: Reference | None, base: Base) -> tuple[str, ...]:
+def _warnings(model: ApprovedModel, reference: Reference | None, base: Base, runtime: Runtime) -> tuple[str, ...]:
     lines = (
         []
         if reference is None
         else [
-            line for image in base.platforms for line in check_base(model.manifest, base_facts(image, str(reference)))
+            line
+            for image in base.platforms
+            for line in check_base(model.manifest, base_facts(image, str(reference)), runtime)
         ]
     )
     if model.manifest.source.dirty:
@@ -105,33 +113,34 @@ def _warnings(model: ApprovedModel, reference: Reference | None, base: Base) -> 
     return tuple(dict.fromkeys(lines))
 
 
-def _base(reference: Reference | None, model: ApprovedModel, places: Places) -> Base:
+def _base(reference: Reference | None, model: ApprovedModel, places: Places, param: str) -> Base:
     if reference is None:
         machine = model.manifest.environment.platform.split("-")[1:2] or ["x86_64"]
         return scratch(Platform(_ARCHITECTURES.get(machine[0], machine[0]), "linux"))
     if isinstance(reference, RegistryReference):
         if not (reference.digest or reference.tag):
-            raise UsageError(f"base-image '{reference}' has no tag and no digest", "add one, best a digest")
+            raise UsageError(f"{param} '{reference}' has no tag and no digest", "add one, best a digest")
         repository = places.registries.repository(reference)
         return read_base(repository, repository.fetch(reference.digest or reference.tag))
-    layout = places.layout(reference, "base-image", anywhere=True)
+    layout = places.layout(reference, param, anywhere=True)
     root = layout.find(reference.tag, reference.digest)
     if root is None:
         raise TaskError(
-            f"base-image {reference}: there is no such image in the layout",
+            f"{param} {reference}: there is no such image in the layout",
             f"it has: {', '.join(tag or '(no tag)' for tag in layout.tags()) or 'nothing'}",
         )
     return read_base(layout, layout.manifest(root))
 
 
 def _addition(
-    model: ApprovedModel, name: str, app: str, layers: tuple[ModelLayer, ...], reference: Reference | None, base: Base
-) -> Addition:
-    told = image_annotations(model, name, reference, base.root if reference else None)
+    model: ApprovedModel, name: str, app: str, layers: tuple[ModelLayer, ...], reference: Reference | None, base: Base,
+    runtime: Runtime,
+) -> Addition:  # fmt: skip
+    told = image_annotations(model, name, reference, base.root if reference else None, runtime)
     return Addition(
         layers=tuple(one.blob for one in layers),
         created_by=tuple(f"model-serve-build: {one.what}" for one in layers),
-        env=environment(model, name, app),
+        env=environment(model, name, app, runtime),
         labels=told,
         annotations=told,
         working_directory=f"/{APP}" if app else "",

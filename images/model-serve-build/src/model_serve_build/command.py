@@ -15,9 +15,13 @@ PROGRAM = Program(
         Option("approval", "metric-gate's result 'approval'; it is empty when the gate refused", required=True),
         Option("image", "where the image goes: registry/repository:tag or oci-layout:path[:tag]; "
                "{commit}, {short-commit} and {model-digest} are filled in", required=True),
-        Option("base-image", "the serving image to build on, by reference or as oci-layout:path; "
+        Option("runtime", "what answers in the image: sklearn, onnx (without scikit-learn), or auto: onnx where "
+               "training proved model.onnx equal", "auto", choices=("auto", "onnx", "sklearn")),
+        Option("base-image", "the serving image with scikit-learn to build on, by reference or as oci-layout:path; "
                "empty for an image of the model alone",
                "ghcr.io/sklearn-catalog/model-server:0.1.0", allows_empty=True),
+        Option("base-image-onnx", "the serving image for the runtime onnx, likewise; empty: base-image",
+               "ghcr.io/sklearn-catalog/model-server-onnx:0.1.0", allows_empty=True),
         Option("app", "your own ASGI application to serve instead, as FILE.py:NAME, for example src/serve.py:app"),
         Option("model-name", "the model's name when it is served; by default the last part of the image's repository"),
         Option("on-existing-tag", "when the tag is there with another image: fail, keep it and end well, or move it",
@@ -41,6 +45,7 @@ PROGRAM = Program(
         ErrorKind(3, "… has digest …, but the approval is …", "the report changed after the gate; run the gate again"),
         ErrorKind(3, "… has sha256 …, but model.json says …", "a file changed after training; train again"),
         ErrorKind(3, "base image … does not fit the model", "give the base of the training image's version"),
+        ErrorKind(3, "runtime is 'onnx', but …", "set runtime to auto, or train with onnx: require"),
         ErrorKind(3, "… names … at byte …, which is not allowed", "the file holds what no estimator needs"),
         ErrorKind(3, "… is there already with digest …", "give another tag, or set on-existing-tag"),
         ErrorKind(3, "… refused the credentials", "give the workspace dockerconfig an account that may push"),
@@ -54,6 +59,7 @@ def work(arguments: Arguments) -> Outcome:
     from typing import cast
 
     from model_serve_build.build import Request, build
+    from model_serve_build.runtime import Asked
     from model_serve_build.summary import summary
     from taskkit.oci.publishing import OnExistingTag
 
@@ -63,7 +69,9 @@ def work(arguments: Arguments) -> Outcome:
         report_dir=arguments["report-dir"],
         approval=arguments["approval"],
         image=arguments["image"],
+        runtime=cast("Asked", arguments["runtime"]),
         base_image=arguments["base-image"],
+        base_image_onnx=arguments["base-image-onnx"],
         app=arguments["app"],
         model_name=arguments["model-name"],
         on_existing_tag=cast("OnExistingTag", arguments["on-existing-tag"]),

@@ -6,18 +6,20 @@ A serving base says what is in it by the labels below, which scripts/images sets
 ``dev.sklearn-catalog.packages``  JSON object of normalized distribution name to version, as installed
 ``dev.sklearn-catalog.libc``      ``glibc`` (what is assumed without it) or ``musl``
 
-Refused: another scikit-learn; another numpy major, or a numpy older in its minor than training's; a compiled wheel for
-another Python minor or platform. Every other difference is a warning.
+Refused for the runtime sklearn: another scikit-learn; another numpy major, or a numpy older in its minor than
+training's; a compiled wheel for another Python minor or platform. Refused for the runtime onnx, which loads nothing
+else: an older onnxruntime than training's. Every other difference is a warning.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
+from model_serve_build.runtime import Runtime
 from taskkit.errors import TaskError
 from taskkit.model_directory import WHEELS
 from taskkit.model_manifest import ModelManifest
@@ -71,14 +73,27 @@ def base_facts(image: PlatformImage, name: str) -> BaseFacts:
     return BaseFacts(labels[PYTHON_LABEL], packages, labels.get(LIBC_LABEL, "glibc"), machine, shown)
 
 
-def check_base(manifest: ModelManifest, base: BaseFacts) -> tuple[str, ...]:
+def check_base(manifest: ModelManifest, base: BaseFacts, runtime: Runtime) -> tuple[str, ...]:
     """Warnings, as lines. Raises TaskError with everything that does not fit."""
-    if problems := [*_package_problems(manifest, base), *_wheel_problems(manifest, base)]:
+    if runtime.name == "onnx":
+        problems, warnings = list(_onnx_problems(manifest, base)), list(_differing(("onnxruntime",), manifest, base))
+    else:
+        problems = [*_package_problems(manifest, base), *_wheel_problems(manifest, base)]
+        warnings = list(_differences(manifest, base))
+    if problems:
         raise TaskError(
             f"base image {base.shown} does not fit the model: {'; '.join(problems)}",
-            "give the base-image of the training image's version, or train again with the base's versions",
+            f"give the {runtime.param} of the training image's version, or train again with the base's versions",
         )
-    return tuple(_differences(manifest, base))
+    return tuple(warnings)
+
+
+def _onnx_problems(manifest: ModelManifest, base: BaseFacts) -> Iterator[str]:
+    trained, found = manifest.environment.packages.get("onnxruntime", ""), base.packages.get("onnxruntime", "")
+    if not found:
+        yield "it has no onnxruntime"
+    elif minor(found) < minor(trained):
+        yield f"onnxruntime {found} is older than training's {trained}"
 
 
 def _package_problems(manifest: ModelManifest, base: BaseFacts) -> Iterator[str]:
@@ -138,10 +153,14 @@ def _platform_fits(platform: str, base: BaseFacts) -> bool:
 
 
 def _differences(manifest: ModelManifest, base: BaseFacts) -> Iterator[str]:
-    trained = manifest.environment.packages
     if minor(manifest.environment.python) != minor(base.python):
         yield f"the base has Python {base.python}, training had {manifest.environment.python}"
-    for name in ("numpy", *_LOADED):
+    yield from _differing(("numpy", *_LOADED), manifest, base)
+
+
+def _differing(names: Iterable[str], manifest: ModelManifest, base: BaseFacts) -> Iterator[str]:
+    trained = manifest.environment.packages
+    for name in names:
         if name in trained and name in base.packages and trained[name] != base.packages[name]:
             yield f"the base has {name} {base.packages[name]}, training had {trained[name]}"
 

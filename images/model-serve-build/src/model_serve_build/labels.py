@@ -7,6 +7,7 @@ and base; ours, below ``dev.sklearn-catalog.``, lead from the image back to the 
 from __future__ import annotations
 
 from model_serve_build.approval import ApprovedModel
+from model_serve_build.runtime import Runtime
 from taskkit.canonical import canonical_json
 from taskkit.oci.documents import Descriptor
 from taskkit.oci.references import LayoutReference, Reference
@@ -18,7 +19,7 @@ METRICS_LIMIT = 2048
 
 
 def image_annotations(
-    model: ApprovedModel, model_name: str, base: Reference | None, base_root: Descriptor | None
+    model: ApprovedModel, model_name: str, base: Reference | None, base_root: Descriptor | None, runtime: Runtime
 ) -> dict[str, str]:
     """Every key with a value; what is not known is left out. A layout's path is the builder's own and not told."""
     manifest, estimator = model.manifest, model.manifest.estimator
@@ -40,6 +41,8 @@ def image_annotations(
         OWN + "source.dirty": {True: "true", False: "false", None: ""}[manifest.source.dirty],
         OWN + "gate.report": model.approval,
         OWN + "gate.verdict": model.report.verdict,
+        OWN + "runtime": runtime.name if base else "",
+        OWN + "runtime.reason": runtime.reason if base else "",
         OWN + "trained.python": manifest.environment.python,
         OWN + "trained.scikit-learn": manifest.environment.packages.get("scikit-learn", ""),
     }
@@ -50,7 +53,8 @@ def _without_digest(base: Reference) -> str:
     return str(base).partition("@")[0]
 
 
-def environment(model: ApprovedModel, model_name: str, app: str) -> dict[str, str]:
+def environment(model: ApprovedModel, model_name: str, app: str, runtime: Runtime) -> dict[str, str]:
     """What the server reads: where the model is, and the digest that its files are checked against."""
-    values = {"MODEL_DIR": "/models", "MODEL_DIGEST": model.model_digest, "MODEL_NAME": model_name, "APP": app}
+    values = {"MODEL_DIR": "/models", "MODEL_DIGEST": model.model_digest, "MODEL_NAME": model_name, "APP": app,
+              "ENGINE": runtime.engine if runtime.base else ""}  # fmt: skip
     return {name: value for name, value in values.items() if value}

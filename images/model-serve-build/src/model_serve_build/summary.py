@@ -20,6 +20,8 @@ def summary(built: Built) -> Iterator[str]:
         else "none: a model-only image, it serves nothing by itself"
     )
     yield f"base      {base}"
+    if built.base:
+        yield f"runtime   {built.runtime.name}: {built.runtime.reason}"
     if len(built.base_image.platforms) > 1:
         yield f"for       {', '.join(str(image.platform) for image in built.base_image.platforms)}"
     for layer in built.layers:

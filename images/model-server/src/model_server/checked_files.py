@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def check_files(model_dir: Path, model_digest: str | None) -> CheckedModel:
     return CheckedModel(model_dir, digest, manifest, report)
 
 
+def has_scikit_learn() -> bool:
+    """Whether it is installed: the image model-server-onnx goes without."""
+    return importlib.util.find_spec("sklearn") is not None
+
+
 def check_versions(manifest: ModelManifest) -> None:
     """scikit-learn as in training, numpy's major too and its minor not older. Raises TaskError.
 
@@ -47,7 +53,7 @@ def check_versions(manifest: ModelManifest) -> None:
     here, there = installed_packages(), manifest.environment.packages
     trained, found = there.get("scikit-learn"), here.get("scikit-learn")
     if trained and found != trained:
-        raise TaskError(f"the model was trained with scikit-learn {trained}, but {found} is installed here",
+        raise TaskError(f"the model was trained with scikit-learn {trained}, but {found or 'none'} is installed here",
                         "train again with this version, or serve with an image that has that one")  # fmt: skip
     trained, found = there.get("numpy", ""), here.get("numpy", "")
     if trained and (_release(found)[0] != _release(trained)[0] or _release(found) < _release(trained)):

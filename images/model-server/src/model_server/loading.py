@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from model_server.checked_files import CheckedModel, check_versions
+from model_server.checked_files import CheckedModel, check_versions, has_scikit_learn
 from model_server.engine import Engine
 from model_server.golden_replay import replay, replay_one_by_one
 from taskkit.errors import TaskError
-from taskkit.model_directory import CODE, GOLDEN, ONNX
+from taskkit.model_directory import CODE, GOLDEN, ONNX, why_not_converted
 from taskkit.model_signature import GoldenRows
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ def load_model(
         if engine == ONNX_ONLY:
             raise TaskError(f"the model can't be served by ONNX Runtime: {reason}",
                             "set ENGINE=auto, or train with onnx: require")  # fmt: skip
+        if not has_scikit_learn():
+            raise TaskError(f"the model can't be served by ONNX Runtime: {reason}; and there is no scikit-learn here",
+                            "build the image with runtime: sklearn")  # fmt: skip
         if checked.manifest.onnx.status == "proved":
             said = (f"served by scikit-learn, since {reason}", *said)
     if prepare_imports is not None:
@@ -79,15 +82,14 @@ def load_model(
 
 def _converted_engine(checked: CheckedModel, golden: GoldenRows | None) -> tuple[Engine | None, str]:
     """model.onnx as an engine, or None and why not. Answers to golden rows decide, together and each alone."""
-    manifest = checked.manifest
-    if manifest.onnx.status != "proved" or ONNX not in manifest.files or manifest.signature is None:
-        return None, manifest.onnx.reason or "there is no model.onnx that training proved equal"
-    if golden is not None and not manifest.golden.replays:
-        return None, f"the model does not answer the same twice: {manifest.golden.reason}"
+    manifest, signature = checked.manifest, checked.manifest.signature
+    why_not = why_not_converted(manifest)
+    if why_not or signature is None:
+        return None, why_not
     try:
         from model_server.onnx_engine import OnnxEngine
 
-        engine = OnnxEngine(checked.directory / ONNX, manifest.signature)
+        engine = OnnxEngine(checked.directory / ONNX, signature)
     except Exception as error:  # noqa: BLE001  ONNX Runtime raises what it likes; scikit-learn is still there
         return None, f"model.onnx can't be loaded ({type(error).__name__}: {' '.join(str(error).split())})"
     if golden is None:

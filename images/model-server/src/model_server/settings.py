@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from model_server import __version__
 from model_server.loading import ENGINES
+from taskkit.environment import describe_environment
 from taskkit.errors import UsageError
 
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
@@ -90,6 +91,12 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, f"see `{self.prog} --help`")
 
 
+class _VersionAction(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(f"{parser.prog} {__version__}\n{describe_environment()}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="model-server", description="Serves a model directory over HTTP.", allow_abbrev=False)
     for option in OPTIONS:
@@ -98,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(f"--{option.name}", metavar="VALUE", help=option.help + shown)
     parser.add_argument("--explain", action="store_true", help="print the trail from the image to the data, and end")
     parser.add_argument("--debug", action="store_true", help="show tracebacks of errors on stderr")
-    parser.add_argument("--version", action="version", version=f"model-server {__version__}")
+    parser.add_argument("--version", action=_VersionAction, nargs=0, help="version, environment")
     return parser
 
 
