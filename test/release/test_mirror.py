@@ -53,21 +53,29 @@ def test_a_mirror_works_with_the_origin_switched_off(origin, empty, tmp_path):
     assert task["spec"]["steps"][0]["image"].startswith(f"{empty.host}/far/away/metric-gate:0.1.0@sha256:")
 
 
-def test_a_folder_carries_a_release_over_an_air_gap_and_a_mirror_can_be_mirrored(
-    origin, empty, start_registry, tmp_path
-):
-    carried = tmp_path / "carried"
-    assert mirror(origin.target, carried) == 0
+@pytest.fixture
+def over_an_air_gap(origin, empty, tmp_path):
+    """The record of a mirror that was made from a folder."""
+    assert mirror(origin.target, tmp_path / "carried") == 0
     origin.switch_off()
-    moved = tmp_path / "on the other side"
-    shutil.move(carried, moved)
-    near, far = empty, start_registry()
-    assert mirror(moved, f"{near.host}/near", "--out", tmp_path / "near") == 0
-    first = assert_whole(near, "near", tmp_path / "near", origin.hosts)
-    assert mirror(f"{near.host}/near", f"{far.host}/far/off", "--out", tmp_path / "far") == 0
-    near.stop()
-    second = assert_whole(far, "far/off", tmp_path / "far", [*origin.hosts, near.host])
-    assert [one.path for one in second.foreign] == [one.path for one in first.foreign]
+    moved = shutil.move(tmp_path / "carried", tmp_path / "on the other side")
+    assert mirror(moved, f"{empty.host}/near", "--out", tmp_path / "near") == 0
+    return assert_whole(empty, "near", tmp_path / "near", origin.hosts)
+
+
+def test_a_folder_carries_a_release_over_an_air_gap(over_an_air_gap, kept_git_clone):
+    (clone,) = over_an_air_gap.foreign
+    assert (clone.path, clone.tag) == ("tektoncd-catalog/git-clone/bundle", "v1.7.0")
+    assert clone.digest != kept_git_clone.digest
+
+
+@pytest.mark.slow
+def test_a_mirror_can_be_mirrored(over_an_air_gap, origin, empty, start_registry, tmp_path):
+    far = start_registry()
+    assert mirror(f"{empty.host}/near", f"{far.host}/far/off", "--out", tmp_path / "far") == 0
+    empty.stop()
+    told = assert_whole(far, "far/off", tmp_path / "far", [*origin.hosts, empty.host])
+    assert [one.path for one in told.foreign] == [one.path for one in over_an_air_gap.foreign]
 
 
 def test_a_mirror_of_the_same_is_the_same_and_copies_nothing_again(origin, empty, tmp_path, capsys):

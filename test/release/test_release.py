@@ -14,12 +14,10 @@ pytestmark = pytest.mark.usefixtures("without_pages")
 
 
 def published(registry) -> dict[str, str]:
-    """Every tag in a registry with its digest."""
-    place = registry.place()
-    paths = ["metric-gate", "model-serve-build", "model-server", "sklearn-train", "catalog", "release"]
-    paths += [f"tasks/{name}" for name in paths[:2]] + ["tasks/sklearn-train", "pipelines/train-gate-build"]
-    paths += ["pipelines/clone-train-gate-build"]
-    return {f"{path}:{tag}": place.digest(path, tag) for path in paths for tag in place.tags(path)}
+    """Every tag in a registry with its digest, as they lie in its files."""
+    top = registry.data / "docker/registry/v2/repositories/team/catalog"
+    links = {link.relative_to(top).parts: link.read_text() for link in top.rglob("_manifests/tags/*/current/link")}
+    return {f"{'/'.join(parts[:-5])}:{parts[-3]}": digest for parts, digest in links.items()}
 
 
 def test_a_second_release_of_the_same_tree_gives_the_same_digests_and_pushes_nothing(fresh, tmp_path, capsys):
@@ -29,7 +27,7 @@ def test_a_second_release_of_the_same_tree_gives_the_same_digests_and_pushes_not
     second = capsys.readouterr()
     assert "push Task metric-gate" in first.err
     assert "push" not in second.err
-    assert second.out.count(" there") == 11
+    assert second.out.count(" there") == len(published(fresh.registry))
     assert files(fresh.out) == files(tmp_path / "again")
 
 
@@ -55,7 +53,6 @@ def test_images_bundles_and_the_record_are_below_the_prefix(released):
         **{f"{one['path']}:{one['version']}": one["digest"] for one in released.record["bundles"]},
         "release:0.1": released.record["artifact"].rpartition("@")[2],
     }
-    assert len(found) == 11
 
 
 def test_a_failing_check_leaves_tags_and_folder_as_they_were_and_a_rerun_finishes(already, monkeypatch):
@@ -83,7 +80,7 @@ def test_a_failing_check_leaves_tags_and_folder_as_they_were_and_a_rerun_finishe
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("nth", [1, 3, 6])
+@pytest.mark.parametrize("nth", [pytest.param(1, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow), 6])
 def test_tags_that_moved_lead_back_when_a_later_one_fails(already, monkeypatch, nth):
     before, folder = published(already.registry), files(already.out)
     already.catalog.set_image("metric-gate", "another content")
@@ -149,7 +146,7 @@ def test_nothing_is_seen_of_a_release_that_fails_while_it_is_pushed(fresh, monke
     assert published(fresh.registry) == {}
     monkeypatch.undo()
     fresh.catalog.release(fresh.target, fresh.out)
-    assert len(published(fresh.registry)) == 11
+    assert len(published(fresh.registry)) == len(fresh.record["images"]) + len(fresh.record["bundles"]) + 1
 
 
 def test_a_released_version_is_not_changed_unless_that_is_asked_for(already):
