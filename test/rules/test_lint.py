@@ -184,3 +184,25 @@ def test_a_reader_who_has_seen_enough_is_no_error(tree):
         ["bash", "-c", command], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": scripts}, check=False
     )
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("param", ["old", "new", "newest"])
+def test_of_several_versions_a_pipeline_means_the_one_that_it_fits(tree, capsys, param):
+    for version, name in (("0.1", "old"), ("0.10", "newest"), ("0.2", "new")):
+        tree.task(f"params: [{{name: {name}}}]\n{CLEAN}", f"task/t/{version}/t.yaml", "{name: t}")
+    head = "apiVersion: tekton.dev/v1\nkind: Pipeline\nmetadata: {name: p}\n"
+    asked = f"spec: {{tasks: [{{name: a, taskRef: {{name: t}}, params: [{{name: {param}, value: x}}]}}]}}\n"
+    file = tree.write("pipeline/p/0.1/p.yaml", head + asked)
+    _, shown = run(capsys, tree.root)
+    assert "-param]" not in "".join(line for line in shown.out.splitlines() if line.startswith(str(file)))
+
+
+def test_what_fits_no_version_is_compared_with_the_newest_that_is_not_above_the_pipelines(tree, capsys):
+    for version, name in (("0.1", "old"), ("0.10", "newest"), ("0.2", "new")):
+        tree.task(f"params: [{{name: {name}}}]\n{CLEAN}", f"task/t/{version}/t.yaml", "{name: t}")
+    head = "apiVersion: tekton.dev/v1\nkind: Pipeline\nmetadata: {name: p}\n"
+    for version, wanted in (("0.1", "old"), ("0.9", "new"), ("0.10", "newest")):
+        file = tree.write(f"pipeline/p/{version}/p.yaml", head + "spec: {tasks: [{name: a, taskRef: {name: t}}]}\n")
+        _, shown = run(capsys, tree.root)
+        assert f"the param '{wanted}' of Task t has no default" in shown.out
+        file.unlink()

@@ -20,6 +20,7 @@ from catalog.engine import older, schema, yamlreader
 from catalog.engine.findings import Finding, Level, Position
 
 _STEP = re.compile(r'\.?([^.\[\]"]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
+_VERSION = re.compile(r"\d+(\.\d+){1,2}")
 _SIMPLE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SUFFIXES = {".yaml", ".yml"}
 _OTHERS = {"node_modules", "vendor"}  # other people's files
@@ -139,15 +140,28 @@ class Documents:
         return tuple(document for document in self.all if document.kind in kinds)
 
     def find(self, kind: str, name: str, near: Path | None = None) -> Document | None:
-        """The document of that kind and name.
+        """The document of that kind and name: the first of :meth:`candidates`."""
+        return next(iter(self.candidates(kind, name, near)), None)
 
-        Of several (versions of a task, helpers of different tests) the one whose file is nearest to the file that asks;
+    def candidates(self, kind: str, name: str, near: Path | None = None) -> list[Document]:
+        """All documents of that kind and name that may be meant, the likeliest first.
+
+        Of several (versions of a task, helpers of different tests) those whose files are nearest to the file that asks;
+        first the newest version that is not above the asking one's, which a Pipeline of an older version was made for;
         among equals the last one, as with ``kubectl apply``.
         """
-        found = self._by_name.get((kind, name))
-        if not found:
-            return None
-        return max(reversed(found), key=lambda document: _shared(document.path, near)) if near else found[-1]
+        found = self._by_name.get((kind, name), [])[::-1]
+        if near is None or len(found) < 2:
+            return found
+        distances = [_shared(document.path, near) for document in found]
+        nearest = [document for document, shared in zip(found, distances, strict=True) if shared == max(distances)]
+        own = _version(near)
+
+        def fits(document: Document) -> tuple[int, ...]:
+            version = _version(document.path)
+            return version if version <= own or not own else ()
+
+        return sorted(nearest, key=fits, reverse=True)
 
     def names(self, kind: str) -> list[str]:
         return sorted({document.name for document in self.all if document.kind == kind and document.name})
@@ -176,6 +190,12 @@ def _shared(one: Path, other: Path) -> int:
             break
         count += 1
     return count
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    """The numbers of the version folder that a file of a catalog lies in; empty for any other file."""
+    folder = next((name for name in reversed(path.parts[:-1]) if _VERSION.fullmatch(name)), "")
+    return tuple(int(number) for number in folder.split(".")) if folder else ()
 
 
 def _files(paths: Iterable[str | Path]) -> Iterator[tuple[Path, bool]]:

@@ -34,8 +34,11 @@ class Known:
     given: Documents
     catalog: Documents
 
-    def find(self, kind: str, name: str, asking: Document) -> Document | None:
-        return self.given.find(kind, name, asking.path) or self.catalog.find(kind, name, asking.path)
+    def find(self, kind: str, name: str, sheet: Sheet, caller: Part) -> Document | None:
+        """Of several versions the one that the call fits best, since a cluster may have any of them."""
+        near = sheet.document.path
+        found = self.given.candidates(kind, name, near) or self.catalog.candidates(kind, name, near)
+        return min(found, key=lambda one: _misfits(caller, _spec(one)), default=None)
 
     def names(self, kind: str) -> list[str]:
         return sorted({*self.given.names(kind), *self.catalog.names(kind)})
@@ -106,7 +109,7 @@ def _callee(sheet: Sheet, holder: Part, kind: str, known: Known) -> Callee | Non
     name = _resolved_name(reference) if by_resolver else reference.text("name")
     if not name or "$(" in name or "://" in name:
         return None
-    found = known.find(kind, name, sheet.document)
+    found = known.find(kind, name, sheet, holder)
     if found is None and by_resolver:
         return None
     if found is None:
@@ -122,6 +125,19 @@ def _resolved_name(reference: Part) -> str:
     """What a resolver is asked for: where this catalog has one of that name, its params are known."""
     asked = [param.text("value") for param in reference.parts("params") if param.text("name") == "name"]
     return asked[0] if asked else ""
+
+
+def _misfits(caller: Part, spec: Part) -> int:
+    """How many params and workspaces of a call are not declared, or declared as required and not given."""
+    count = 0
+    for kind in ("params", "workspaces"):
+        given = {one.text("name") for one in caller.parts(kind)}
+        if kind == "params":
+            given |= {one.text("name") for one in graph.matrix_params(caller)}
+        declarations = spec.parts(kind)
+        required = {one.text("name") for one in declarations if not {"default", "optional"} & one.body.keys()}
+        count += len(given - {one.text("name") for one in declarations}) + len(required - given)
+    return count
 
 
 def _spec(document: Document) -> Part:
@@ -292,7 +308,7 @@ def _check_bound_in_tasks(sheet: Sheet, spec: Part, callee: Callee, known: Known
     bound = _run_workspaces(spec)
     optional = {one.text("name") for one in callee.spec.parts("workspaces") if one.flag("optional")}
     for task in (*callee.spec.parts("tasks"), *callee.spec.parts("finally")):
-        found = known.find("Task", task.part("taskRef").text("name"), sheet.document)
+        found = known.find("Task", task.part("taskRef").text("name"), sheet, task)
         if found is None:
             continue
         needed = {w.text("name") for w in _spec(found).parts("workspaces") if not w.flag("optional")}
