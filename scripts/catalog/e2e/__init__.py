@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from catalog.e2e import comparing, junit, progress, versions
+from catalog.e2e import comparing, junit, progress, scenarios, versions
 from catalog.e2e.cluster_run import Stage, run_test
 from catalog.e2e.kubectl import KubectlError
 from catalog.e2e.progress import Test
@@ -30,9 +30,12 @@ SUCCEEDED, INVALID, FAILED, INTERRUPTED = 0, 2, 3, 130
 
 def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
+    certain = (options.names, options.only, options.compare, options.context, options.every_version)
+    options.scenarios = scenarios.NAME in options.names or not any(certain)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        tests = chosen(options.names, options.only, TREE)
+        names = [name for name in options.names if name != scenarios.NAME]
+        tests = chosen(names, options.only, TREE) if names or not options.names else []
     except StageError as error:
         print(f"e2e: error: {error}", file=sys.stderr)
         return INVALID
@@ -52,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="./scripts/e2e", description="The tests of Tasks and Pipelines on real Tekton."
     )
-    what = f"just the tests of these; '{CONFORMANCE}': the cases of test/conformance"
+    what = f"just the tests of these; '{CONFORMANCE}': test/conformance; '{scenarios.NAME}': test/scenarios"
     parser.add_argument("names", nargs="*", metavar="TASK|PIPELINE|FILE", help=what)
     parser.add_argument("--only", metavar="NAME", help="just the run of this name")
     parser.add_argument("--tekton", metavar="VERSION", default="", help="of the cluster (default: the newest)")
@@ -78,30 +81,36 @@ def _cluster(options: argparse.Namespace, tekton: str) -> AbstractContextManager
     return own_cluster(tekton, keep=options.keep, say=_say)
 
 
-def _verdicts(tests: Sequence[Test], options: argparse.Namespace, tekton: str) -> tuple[list[Verdict], str]:
-    """Runs everything on one cluster, which ends before the verdicts are told, unless it was there before; and the
-    version of its Tekton."""
+def _verdicts(tests: Sequence[Test], options: argparse.Namespace, tekton: str) -> tuple[list[Verdict], str, bool]:
+    """Runs everything on one cluster, which ends before the verdicts are told, unless it was there before; with the
+    version of its Tekton, and whether all scenarios passed."""
     with _cluster(options, tekton) as stage:
         began = time.monotonic()
         _say(f"{count(tests)}, {options.jobs} at a time, in namespaces {stage.label}-… ({stage.level})")
         try:
             verdicts = progress.run_all(tests, lambda test, number: run_test(test, stage, number), options.jobs)
+            passed = not options.scenarios or _scenarios(stage, options)
         except KeyboardInterrupt:
             if not stage.keep:
                 with suppress(KubectlError):
                     remove_namespaces(stage)
             raise
         _say(f"{count(tests)} took {time.monotonic() - began:.0f} s")
-        return verdicts, stage.tekton
+        return verdicts, stage.tekton, passed
+
+
+def _scenarios(stage: Stage, options: argparse.Namespace) -> bool:
+    return scenarios.run(stage, options.jobs, options.only, options.junit)
 
 
 def _once(tests: Sequence[Test], options: argparse.Namespace) -> int:
-    verdicts, tekton = _verdicts(tests, options, options.tekton)
+    verdicts, tekton, passed = _verdicts(tests, options, options.tekton)
     if options.junit:
         options.junit.write_text(junit.document(verdicts), encoding="utf-8")
     if options.compare:
         options.compare.write_text(comparing.page(verdicts, tekton), encoding="utf-8")
-    return SUCCEEDED if progress.conclude(verdicts, *_commands(options)) else FAILED
+    passed &= not verdicts or progress.conclude(verdicts, *_commands(options))
+    return SUCCEEDED if passed else FAILED
 
 
 def _commands(options: argparse.Namespace) -> tuple[str, str]:
@@ -116,7 +125,7 @@ def _on_every_version(tests: Sequence[Test], options: argparse.Namespace) -> int
     found = {}
     for version in versions.supported():
         _say(f"── Tekton {version} " + "─" * 50)
-        found[version], _ = _verdicts(tests, options, version)
+        found[version], *_ = _verdicts(tests, options, version)
         progress.conclude(found[version], *_commands(options))
     (TREE.root / versions.PAGE).write_text(versions.page(found), encoding="utf-8")
     return SUCCEEDED if all(verdict.passed for verdicts in found.values() for verdict in verdicts) else FAILED

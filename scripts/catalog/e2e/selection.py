@@ -8,6 +8,7 @@ from pathlib import Path
 from catalog import rejections
 from catalog.e2e.stages import StageError
 from catalog.engine import expectations
+from catalog.engine.outcomes import Reason
 from catalog.rejections import Rejection
 from catalog.task_tests import Case, collect, files
 from catalog.tree import Tree
@@ -22,15 +23,17 @@ def chosen(names: Sequence[str], only: str | None, tree: Tree) -> list[Case | Re
     refused, unreadable = rejections.collect(paths)
     if problems or unreadable:
         raise StageError("; ".join([*problems, *unreadable]))
-    found: list[Case | Rejection] = [*sorted(cases, key=_is_short), *refused]
+    found: list[Case | Rejection] = [*sorted(cases, key=_place), *refused]
     found = [test for test in found if only in {None, test.name}]
     if not found:
         raise StageError(f"there is no test '{only}' among those")
     return found
 
 
-def _is_short(test: Case) -> bool:
-    return not expectations.read(test.plan.annotations).source
+def _place(test: Case) -> int:
+    """What only waits for a timeout comes first, then what brings a project, which it usually trains with."""
+    expected = expectations.read(test.plan.annotations)
+    return 0 if expected.reason == Reason.PIPELINE_TIMEOUT else 1 if expected.source else 2
 
 
 def _conformance(tree: Tree) -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from testcluster.commands import environment, run
 
-TEKTON_VERSIONS = ("v1.0.1", "v1.9.0", "v1.12.1", "v1.15.0")
+TEKTON_VERSIONS = ("v1.0.0", "v1.9.0", "v1.12.1", "v1.15.0")
 """Those that the catalog is tested with: the oldest it works with, then releases with long-term support."""
 NEWEST_TEKTON = TEKTON_VERSIONS[-1]
 
