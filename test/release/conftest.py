@@ -3,14 +3,15 @@
 import contextlib
 import json
 import shutil
-import socket
-import subprocess
-import time
-import urllib.request
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from docker_registry import QUICK, DockerRegistry
 
 from catalog import release
 from catalog.environments import ROOT
@@ -18,74 +19,21 @@ from catalog.imaging.finishing import OCI
 from catalog.releasing import run
 from catalog.releasing.bundles import bundle, entry
 from catalog.releasing.objects import program_images, read_objects
-from catalog.releasing.places import FolderPlace, RegistryPlace, registry_place
+from catalog.releasing.places import FolderPlace
 from catalog.releasing.progress import Progress
 from catalog.tree import Tree
 from taskkit.oci.documents import Platform
 from taskkit.oci.images import Addition, append, scratch
 from taskkit.oci.publishing import write_to_layout
-from taskkit.oci.repository import Registries
 from taskkit.oci.tar_layers import InlineFile, layer
-from taskkit.oci.transport import Patience
 
-QUICK = Patience(attempts=2, first=0.01, total=0.1)
 GIT_CLONE_IMAGE = "tektoncd-catalog/git-clone/git-init"
 GIT_CLONE_BUNDLE = "tektoncd-catalog/git-clone/bundle"
 
 
-@dataclass
-class DockerRegistry:
-    """Debian's docker-registry with its data in a folder."""
-
-    folder: Path
-    host: str = ""
-    process: subprocess.Popen | None = None
-
-    def start(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(self.host.rpartition(":")[2]) if self.host else probe.getsockname()[1]
-        self.host = f"127.0.0.1:{port}"
-        config = self.folder / "config.yml"
-        config.write_text(
-            "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"
-            f"storage: {{filesystem: {{rootdirectory: '{self.folder / 'data'}'}}}}\n"
-            f"http: {{addr: '{self.host}'}}\n"
-        )
-        log = (self.folder / "log").open("w")
-        self.process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
-        for _ in range(200):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://{self.host}/v2/", timeout=1).close()
-                return self
-            time.sleep(0.05)
-        raise AssertionError(f"docker-registry did not start: {(self.folder / 'log').read_text()}")
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
-
-    @property
-    def runs(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    def hold(self, data: Path | None) -> "DockerRegistry":
-        """Runs with a copy of ``data``, or with nothing: it keeps no state but its files."""
-        shutil.rmtree(self.data, ignore_errors=True)
-        if data:
-            shutil.copytree(data, self.data)
-        return self if self.runs else self.start()
-
-    def place(self, prefix="team/catalog") -> RegistryPlace:
-        return registry_place(f"{self.host}/{prefix}", "--registry", Registries(patience=QUICK))
-
-
 @pytest.fixture(scope="session")
 def start_registry(tmp_path_factory):
+    """Registries of the session."""
     if not shutil.which("docker-registry"):
         pytest.skip("docker-registry is not installed")
     started = []

@@ -31,8 +31,8 @@ def tkn():
     return found[-1]
 
 
-def ask_tkn(tkn, home, *arguments):
-    environment = {**os.environ, "HOME": str(home)}
+def ask_tkn(tkn, home, *arguments, **more):
+    environment = {**os.environ, "HOME": str(home), **more}
     done = subprocess.run([tkn, *arguments], capture_output=True, text=True, env=environment, check=False)
     return done.stdout, done.stderr
 
@@ -60,9 +60,41 @@ def test_tkn_lists_the_bundle_with_everything_by_tag(released, tkn, tmp_path):
     ], err
 
 
-def test_the_bare_command_of_tkn_says_what_is_missing(tkn, tmp_path):
-    _, err = ask_tkn(tkn, tmp_path, "hub", "install", "task", "sklearn-train")
-    assert "missing catalog name for artifact type, please specify catalog name by --from flag" in err
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            ["task", "sklearn-train"],
+            "missing catalog name for artifact type, please specify catalog name by --from flag",
+        ),
+        (["task", "sklearn-train", "--from", "sklearn-catalogue"], "No Resource Found"),
+        (["task", "sklearn-trian", "--from", "sklearn-catalog"], "No Resource Found"),
+        (
+            ["task", "sklearn-train", "--from", "sklearn-catalog", "--version", "7.0.0"],
+            "Task sklearn-train(7.0.0) from sklearn-catalog catalog not found in Hub",
+        ),
+        (
+            ["task", "sklearn-train", "--from", "sklearn-catalog", "--version", ">= 0.1"],
+            'invalid value ">= 0.1" set for option version',
+        ),
+        (["pipeline", "train-gate-build", "--from", "sklearn-catalog"], "command install pipeline doesn't exist"),
+    ],
+)
+def test_what_tkn_says_of_a_mistake_is_what_the_page_for_users_quotes(released, tkn, tmp_path, arguments, says):
+    (tmp_path / "config").write_text("apiVersion: v1\nkind: Config\n")
+    with served(released.out / "hub") as hub:
+        where = {"ARTIFACT_HUB_API_SERVER": hub.url, "KUBECONFIG": str(tmp_path / "config")}
+        _, err = ask_tkn(tkn, tmp_path, "hub", "install", *arguments, **where)
+    assert says in err
+    assert says in (ROOT / "docs" / "install.md").read_text()
+
+
+def test_a_hub_that_is_not_there_is_named_by_tkn(tkn, tmp_path):
+    nowhere = "http://127.0.0.1:9"
+    asked = ("hub", "install", "task", "sklearn-train", "--from", "sklearn-catalog")
+    _, err = ask_tkn(tkn, tmp_path, *asked, ARTIFACT_HUB_API_SERVER=nowhere)
+    assert nowhere in err
+    assert "connect: connection refused" in err
 
 
 def wait_for(url):
