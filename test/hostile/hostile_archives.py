@@ -249,6 +249,7 @@ def archives(marker: Path) -> Iterator[Hostile]:
         ),
         "makes a functools.partial of something that is no function",
     )
+    yield from _more_than_data(archive, node, word, mapping, sequence)
     yield Hostile(
         "skops: a dotted name",
         archive(node("FunctionNode", "x.y") | {"__module__": "sklearn.datasets", "__class__": "_base.os.system"}),
@@ -288,4 +289,45 @@ def archives(marker: Path) -> Iterator[Hostile]:
         "skops: numpy.load as a transformer's function",
         skops.io.dumps(FunctionTransformer(np.load)),
         "names numpy.load at schema.json",
+    )
+
+
+def _more_than_data(archive, node, word, mapping, sequence) -> Iterator[Hostile]:
+    """Objects that answer with a function of the file's choice, where only data is used."""
+    score = node("FunctionNode", "sklearn.metrics._classification.accuracy_score")
+    answers = node("ObjectNode", "sklearn.base.BaseEstimator", mapping({"astype": score, "dtype": word(1)}))
+    predictor = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
+
+    def partial(args=None, kwds=None, namespace=None) -> dict:
+        content = {"func": score, "args": args or sequence(), "kwds": kwds or mapping({}), "namespace": namespace or word(None)}  # fmt: skip
+        return node("PartialNode", "functools.partial", content)
+
+    for what, schema, refused in (
+        ("a tree predictor whose nodes answer", node("ObjectNode", predictor, mapping({"nodes": answers})), predictor),
+        ("a tree predictor whose nodes are partial", node("ObjectNode", predictor, mapping({"nodes": partial()})), predictor),
+        ("a partial with an object", partial(sequence(answers)), "functools.partial"),
+        ("a partial with an object by name", partial(kwds=mapping({"x": answers})), "functools.partial"),
+        ("a set of objects", node("SetNode", "builtins.set", [answers]), "builtins.set"),
+        ("a frozen set of objects", node("ConstructorFromReduceNode", "builtins.frozenset", sequence(sequence(answers))), "builtins.frozenset"),
+        ("a random state of an object", node("RandomStateNode", "numpy.random.mtrand.RandomState", answers), "numpy.random.mtrand.RandomState"),
+        ("a masked array of objects", node("MaskedArrayNode", "numpy.ma.MaskedArray", {"data": answers, "mask": answers}), "numpy.ma"),
+    ):  # fmt: skip
+        yield Hostile(
+            f"skops: {what}", archive(schema), f"gives {refused}" if what != "a masked array of objects" else ""
+        )
+    hidden = mapping({
+        "a": {**answers, "__id__": 5},
+        "b": node("ObjectNode", predictor, mapping({"nodes": {**node("CachedNode", "builtins.dict"), "__id__": 5}})),
+    })  # fmt: skip
+    yield Hostile("skops: an object behind an id", archive(hidden), f"gives {predictor} more than data")
+    yield Hostile(
+        "skops: a partial with attributes",
+        archive(partial(namespace=mapping({"x": word("y")}))),
+        "gives functools.partial attributes",
+    )
+    factory = {"main": mapping({}), "default_factory": answers}
+    yield Hostile(
+        "skops: a default of an object",
+        archive(node("DefaultDictNode", "collections.defaultdict", factory)),
+        "of something that is no name",
     )

@@ -35,6 +35,12 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(uploads, "CHUNK_SIZE", 100_000)
 
 
+@pytest.fixture
+def asked_first(monkeypatch):
+    """Small blobs are looked up as large ones are, rather than begun at once."""
+    monkeypatch.setattr(uploads, "SMALL", 0)
+
+
 def tag(fake, name="v1"):
     return fake.manifests.get(("team/model", name), (None,))[0]
 
@@ -44,12 +50,19 @@ def tag(fake, name="v1"):
     ("method", "path"),
     [("HEAD", "manifests"), ("HEAD", "blobs"), ("POST", "uploads"), ("PUT", "uploads"), ("PUT", "manifests")],
 )
+@pytest.mark.usefixtures("asked_first")
 def test_a_busy_registry_is_asked_again(fake, target, pauses, status, method, path):
     fake.fail(method, path, status=status, times=2)
     image = image_of()
     push(image, target, "v1", "fail")
     assert tag(fake) == image.root.content
     assert len(pauses) == 2
+
+
+def test_a_small_blob_is_looked_up_and_begun_in_one_request(fake, target):
+    blob = bytes_blob(b"small", LAYER_TAR)
+    assert [bring(blob, target) for _ in range(2)] == ["written", "present"]
+    assert [one.method for one in fake.requests if "blobs" in one.path] == ["POST", "PUT", "POST"]
 
 
 def test_retry_after_is_honoured_and_the_sum_of_pauses_is_bounded(fake, target, pauses):
@@ -63,6 +76,7 @@ def test_retry_after_is_honoured_and_the_sum_of_pauses_is_bounded(fake, target, 
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "HEAD"])
+@pytest.mark.usefixtures("asked_first")
 def test_a_registry_that_never_recovers_fails_in_one_line_within_bounds(fake, target, pauses, method):
     old = image_of(b"old")
     push(old, target, "v1", "fail")

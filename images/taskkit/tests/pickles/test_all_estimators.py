@@ -8,6 +8,7 @@ from pathlib import Path
 
 import joblib
 import pytest
+import skops.io
 from threadpoolctl import threadpool_limits
 
 from taskkit.pickles import inspect, load
@@ -27,6 +28,14 @@ def corpus():
         sys.path.remove(SCRIPTS)
 
 
+def skops_bytes(value):
+    """None for what skops itself can't save."""
+    try:
+        return skops.io.dumps(value)
+    except Exception:  # noqa: BLE001 - its savers raise what they like
+        return None
+
+
 def joblib_bytes(value):
     joblib.dump(value, stream := io.BytesIO())
     return stream.getvalue()
@@ -44,6 +53,22 @@ def test_every_estimator_that_fits_a_toy_set_is_inspected_and_loaded(corpus, tmp
                 assert type(load(path, no_project, tmp_path)) is type(estimator), name
             names.add(name)
     assert len(names) > 190
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", [0, 2, 3, 4, 5, "skops"])
+def test_every_estimator_in_every_form_that_it_can_be_saved_in(corpus, tmp_path, no_project, protocol):
+    path, saved = tmp_path / "model", 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, estimator in corpus.fitted_estimators():
+            content = skops_bytes(estimator) if protocol == "skops" else pickle.dumps(estimator, protocol)
+            if content is not None:
+                path.write_bytes(content)
+                assert not inspect(path).problems, name
+                assert type(load(path, no_project, tmp_path)) is type(estimator), name
+                saved += 1
+    assert saved > 180
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -20,6 +20,8 @@ from taskkit.oci.transport import AGAIN, ConnectionFailedError, Response, absolu
 BlobFate = Literal["present", "mounted", "written"]
 CHUNK_SIZE = 32 << 20
 """Below the 100 MB that common proxies let through, above the 5 MB that some registries ask for at least."""
+SMALL = 8 << 20
+"""Up to this many bytes it is no matter if a registry that mounts nothing is given again what it has."""
 _NO_CHUNKS = frozenset({400, 404, 405, 411, 501})
 _LOST = frozenset({404, 410, 416})
 _STUCK = 2
@@ -36,7 +38,12 @@ def bring(blob: Blob, repository: Repository) -> BlobFate:
             return "mounted"
     # A config made here is new whenever its image is; asking first would cost a request for nothing.
     certainly_new = blob.descriptor.media_type == CONFIG and home is None
-    if not certainly_new and repository.has_blob(blob.descriptor):
+    if home is None and not certainly_new and blob.size <= SMALL:
+        # Mounted from where it is to go: the answer says that it is there, or opens the upload, in one request.
+        location = _mount(blob, repository, repository.path)
+        if not location:
+            return "present"
+    elif not certainly_new and repository.has_blob(blob.descriptor):
         return "present"
     _Upload(blob, repository).run(location)
     return "written"

@@ -27,11 +27,16 @@ def _plain(arguments: Sequence[Any], known: Known) -> bool:
 
 
 def _reconstructor(arguments: Sequence[Any], known: Known) -> bool:
-    """``copyreg._reconstructor(class, base, state)`` of protocols 0 and 1: an allowed class, a base of the builtins."""
+    """``copyreg._reconstructor(class, base, state)`` of protocols 0 and 1: an allowed class, a base of the builtins.
+
+    The base takes the state: one that is a plain container of its own kind is copied, whatever lies in it.
+    """
     if len(arguments) != 3:
         return False
-    made, base = known.name_of(arguments[0]), known.name_of(arguments[1])
-    return made is not None and known.allowed.may_instantiate(made) and base in _BASES and _plain(arguments[2:], known)
+    made, base, state = known.name_of(arguments[0]), known.name_of(arguments[1]), arguments[2]
+    copied = type(state) in (dict, list, tuple) and base == Name("builtins", type(state).__name__)
+    allowed = made is not None and known.allowed.may_instantiate(made) and base in _BASES
+    return allowed and (copied or _plain((state,), known))
 
 
 def _class_first(package: str) -> Guard:

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from taskkit.errors import TaskError
 from taskkit.pickles import effects
 from taskkit.pickles.names import AllowedNames, Name
-from taskkit.pickles.skops_nodes import aliased, node_problem
+from taskkit.pickles.skops_nodes import aliased, by_id, node_problem
 
 _SCHEMA = "schema.json"
 _SCHEMA_LIMIT = 256 << 20
@@ -44,7 +44,8 @@ def inspect(
     with _opened(source, where) as archive:
         schema = _schema(archive, where)
         nodes = list(_nodes(schema))
-        problems = [(problem, place) for node, place in nodes if (problem := node_problem(node, allowed))]
+        cached = by_id(nodes)
+        problems = [(problem, place) for node, place in nodes if (problem := node_problem(node, allowed, cached))]
         if schema.get("protocol") != _PROTOCOL:
             problems.insert(0, (f"was written by protocol {schema.get('protocol')} of skops", _SCHEMA))
         if found := aliased(nodes):

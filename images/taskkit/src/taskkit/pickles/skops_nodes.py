@@ -6,11 +6,12 @@ The same allowed list as for pickles; nodes that call methods or operators by na
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from taskkit.pickles.names import AllowedNames, Name
 from taskkit.pickles.states import METHOD_ATTRIBUTES, attribute_problem
+from taskkit.pickles.values import is_data_kind
 
 _KINDS: dict[str, tuple[str, ...]] = {
     "BytearrayNode": ("builtins.bytearray",),
@@ -43,6 +44,10 @@ called, so an allowed class at another kind of node would be called as nothing c
 _NO_CLASS = frozenset({"CachedNode", "JsonNode"})
 _STATES = frozenset({"DictNode", "JsonNode", "TupleNode"})
 _CALLED = "ConstructorFromReduceNode"
+_HOLDERS = frozenset({"CachedNode", "DefaultDictNode", "DictNode", "JsonNode", "ListNode", "NdArrayNode", "TupleNode"})
+"""Kinds that use nothing of what lies in them."""
+_NO_DATA = frozenset({"PartialNode", "QuantileForestNode"})
+_BY_NAME = frozenset({"FunctionNode", "TypeNode"})
 PLAIN = frozenset(
     Name("builtins", name)
     for name in (
@@ -68,16 +73,32 @@ _NOTHING = "null"
 _KEYS = frozenset(f"builtins.{name}" for name in ("str", "int", "float", "bool", "bytes", "complex", "NoneType"))
 
 
-def node_problem(node: dict[str, Any], allowed: AllowedNames) -> str:
-    """What is wrong with a node, as a clause, '' for nothing."""
+Node = dict[str, Any]
+
+
+def by_id(nodes: Iterable[tuple[Node, str]]) -> dict[str, Node]:
+    """What a CachedNode stands for: skops takes the first node of an id."""
+    found: dict[str, Node] = {}
+    for node, _ in nodes:
+        if node.get("__loader__") != "CachedNode" and "__id__" in node:
+            found.setdefault(str(node["__id__"]), node)
+    return found
+
+
+def node_problem(node: Node, allowed: AllowedNames, cached: Mapping[str, Node]) -> str:
+    """What is wrong with a node, as a clause, '' for nothing. ``cached`` comes from `by_id`."""
     loader, module, name = (node.get(key) for key in ("__loader__", "__module__", "__class__"))
     if not isinstance(module, str) or not isinstance(name, str):
         return "has a node without a class"
     found = Name(module, name)
-    return _problem(str(loader), found, allowed) or _content_problem(str(loader), found, node, allowed)
+    return (
+        _problem(str(loader), found, allowed)
+        or _content_problem(str(loader), found, node, allowed)
+        or _data_problem(str(loader), found, node, allowed, cached)
+    )
 
 
-def aliased(nodes: Iterable[tuple[dict[str, Any], str]]) -> tuple[str, str] | None:
+def aliased(nodes: Iterable[tuple[Node, str]]) -> tuple[str, str] | None:
     """(what, place) of a node that would become another one: skops takes the first of those that share an id."""
     first: dict[str, Any] = {}
     for node, place in nodes:
@@ -89,7 +110,7 @@ def aliased(nodes: Iterable[tuple[dict[str, Any], str]]) -> tuple[str, str] | No
     return None
 
 
-def _judged(node: dict[str, Any]) -> tuple[Any, ...]:
+def _judged(node: Node) -> tuple[Any, ...]:
     """What the rules look at besides the nodes within, which have ids of their own."""
     content = node.get("content")
     attributes = content if node.get("__loader__") == "DictNode" and isinstance(content, dict) else {}
@@ -121,7 +142,7 @@ def _problem(loader: str, found: Name, allowed: AllowedNames) -> str:
     return ""
 
 
-def _content_problem(loader: str, found: Name, node: dict[str, Any], allowed: AllowedNames) -> str:
+def _content_problem(loader: str, found: Name, node: Node, allowed: AllowedNames) -> str:
     """What is wrong with the nodes that one node is made from, by the rules of `taskkit.pickles.states`."""
     content = node.get("content")
     kind = content.get("__loader__") if isinstance(content, dict) else None
@@ -140,6 +161,53 @@ def _content_problem(loader: str, found: Name, node: dict[str, Any], allowed: Al
         if kind == "DictNode":
             return _attributes_problem(found, content.get("content") if isinstance(content, dict) else None)
     return ""
+
+
+def _data_problem(loader: str, found: Name, node: Node, allowed: AllowedNames, cached: Mapping[str, Node]) -> str:
+    """What is made by calling something takes data only, by the rules of `taskkit.pickles.values`."""
+    content = node.get("content")
+    if loader == "PartialNode" and isinstance(content, dict):
+        if _own(content.get("func"), allowed):
+            return ""
+        if not _is_empty(content.get("namespace")):
+            return f"gives {found} attributes"
+    if loader == "DefaultDictNode" and isinstance(content, dict):
+        factory = content.get("default_factory")
+        if _value(factory) != _NOTHING and not (isinstance(factory, dict) and factory.get("__loader__") in _BY_NAME):
+            return f"makes a {found} of something that is no name"
+    takes_anything = (
+        loader in _HOLDERS or (loader == "ObjectNode" and not is_data_kind(found)) or found in allowed.project
+    )
+    return "" if takes_anything or _holds_data(node, allowed, cached) else f"gives {found} more than data"
+
+
+def _own(node: Any, allowed: AllowedNames) -> bool:
+    return isinstance(node, dict) and Name(str(node.get("__module__")), str(node.get("__class__"))) in allowed.project
+
+
+def _is_empty(node: Any) -> bool:
+    if _value(node) == _NOTHING:
+        return True
+    return isinstance(node, dict) and node.get("__loader__") == "DictNode" and not node.get("content")
+
+
+def _holds_data(node: Node, allowed: AllowedNames, cached: Mapping[str, Node]) -> bool:
+    """Whether everything within a node, however deep, is data; arrays may hold anything."""
+    waiting, seen = list(node.values()), set()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict) and value.get("__loader__") == "CachedNode":
+            value = cached.get(str(value.get("__id__")))
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict) and value.get("__loader__") != "NdArrayNode" and id(value) not in seen:
+            seen.add(id(value))
+            name = Name(str(value.get("__module__")), str(value.get("__class__")))
+            object_of_methods = value.get("__loader__") == "ObjectNode" and not is_data_kind(name)
+            if object_of_methods or value.get("__loader__") in _NO_DATA or name in allowed.project:
+                return False
+            waiting.extend(value.values())
+    return True
 
 
 def _is_scalar_type(node: Any) -> bool:
