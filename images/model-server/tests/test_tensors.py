@@ -1,6 +1,7 @@
 """/v2: the Open Inference Protocol."""
 
 import base64
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from model_server.refusals import Refusal
 from model_server.tensor_metadata import DATATYPES, datatype_of
-from model_server.tensor_protocol import RequestTensor, tensor_values
+from model_server.tensor_protocol import ColumnTensors, RequestTensor, tensor_values
 
 NAMES = ("sepal.length", "sepal.width", "petal.length", "petal.width")
 ROWS = [[6.1, 2.8, 4.7, 1.2], [5.1, 3.5, 1.4, 0.2]]
@@ -285,3 +286,38 @@ def test_a_large_matrix_gets_the_answers_of_its_rows(client, options, change):
     document["inputs"][0]["data"][5] = None
     problem = iris.infer(document).document["problems"][0]
     assert (problem["row"], problem["column"]) == (1, "sepal.width")
+
+
+VALUE = st.one_of(st.floats(-50, 50), st.integers(-9, 9), st.sampled_from([None, True, "Oslo", "1", 2**63, 1e308]))
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_tensors_that_are_plain_are_read_to_the_rows_that_reading_each_value_gives(client, data):
+    model = data.draw(st.sampled_from(["iris", "cities"]))
+    signature = client(model).loaded.checked.manifest.signature
+    count = data.draw(st.integers(1, 3))
+    if model == "iris" and data.draw(st.booleans()):
+        values = data.draw(st.lists(VALUE if data.draw(st.booleans()) else st.floats(-9, 9), min_size=4, max_size=12))
+        inputs = [RequestTensor("input-0", [len(values) // 4, 4], "FP64", values)]
+    else:
+        plain = {"number": ("FP64", st.floats(-9, 9)), "string": ("BYTES", st.sampled_from(["Oslo", "Rome"])),
+                 "boolean": ("BOOL", st.booleans()), "integer": ("INT64", st.integers(-9, 9))}  # fmt: skip
+        inputs = []
+        for column in signature.columns:
+            datatype, value = plain[column.kind]
+            if data.draw(st.integers(0, 9)) == 0:
+                datatype, value = data.draw(st.sampled_from(sorted(DATATYPES))), VALUE
+            values = data.draw(st.lists(value, min_size=count, max_size=count))
+            inputs.append(RequestTensor(column.name, [count], datatype, values))
+    at_once, one_by_one = ColumnTensors(signature), ColumnTensors(signature)
+    one_by_one._plain = SimpleNamespace(rows=lambda inputs: None)
+    assert rows_or_refusal(at_once, inputs) == rows_or_refusal(one_by_one, inputs)
+
+
+def rows_or_refusal(tensors, inputs):
+    """Values with their types, so that 1 is not 1.0, or the answer."""
+    try:
+        return [[(type(value), value) for value in row] for row in tensors.rows(inputs)]
+    except Refusal as refused:
+        return refused.reply()

@@ -12,7 +12,8 @@ exchange          what a protocol is: a body to rows, answers to a body
 row_protocol      the body of /predict
 tensor_protocol   the body of /v2 infer
 typed_rows        bodies of /predict decoded straight to checked rows; row_reading reads what is left, value by value
-plain_columns     tensors checked a column at a time; row_reading reads what is left
+plain_tensors     tensors that are plainly what the model takes; plain_columns checks others a column at a time,
+                  row_reading reads what is left
 engine            rows to answers: onnx_engine, estimator_engine
 loading           a checked model directory to an engine, with its golden rows replayed
 checked_files     a model directory with its digests checked

@@ -18,17 +18,12 @@ import msgspec
 from model_server.engine import Answers
 from model_server.exchange import Asked
 from model_server.plain_columns import PlainColumn
+from model_server.plain_tensors import PLAIN_CONTENT, PlainTensors
 from model_server.refusals import Problems, Refusal, Reply, decoded
 from model_server.row_reading import ColumnReader, Misfit, RowReader, value_reader
 from model_server.tensor_metadata import DATATYPES, FITTING, PREDICT, PREDICT_PROBA, ModelMetadata, Tensor
 from taskkit.estimator_io import Row
 from taskkit.model_signature import Signature
-
-PLAIN_CONTENT = {"str", "np", "pd"}
-"""Values of the parameter ``content_type``, as MLServer's clients send them, that mean the data as it stands."""
-
-
-_MANY_VALUES = 256
 
 
 class RequestTensor(msgspec.Struct):
@@ -89,7 +84,7 @@ class ColumnTensors:
 
     def __init__(self, signature: Signature) -> None:
         self._reader = RowReader(signature)
-        self._doubles = all(column.kind == "number" and column.dtype == "float64" for column in signature.columns)
+        self._plain = PlainTensors(signature.columns)
         self._columns = {column.name: (reader, column.kind, PlainColumn(column)) for column, reader in
                          zip(signature.columns, self._reader.columns, strict=True)}  # fmt: skip
 
@@ -97,7 +92,7 @@ class ColumnTensors:
         """Rows in column order. Raises Refusal that lists every problem."""
         if not inputs:
             raise Refusal(422, f"there are no inputs; send {self._expected()}")
-        if len(inputs) == 1 and (rows := self._plain_matrix(inputs[0])) is not None:
+        if (rows := self._plain.rows(inputs)) is not None:
             return rows
         problems = Problems()
         if self._is_matrix(inputs):
@@ -108,20 +103,6 @@ class ColumnTensors:
         if not columns[0]:
             raise Refusal(422, "there are no rows; send at least one")
         return list(zip(*columns, strict=True))
-
-    def _plain_matrix(self, tensor: RequestTensor) -> Sequence[Row] | None:
-        """Many rows of nothing but doubles, checked and put into rows at once; None for everything else."""
-        width, data = self._reader.width, tensor.data
-        if (
-            not self._doubles or tensor.datatype != "FP64" or tensor.parameters or len(data) < _MANY_VALUES
-            or tensor.shape != [len(data) // width, width] or tensor.name in self._columns
-            or set(map(type, data)) != {float}
-        ):  # fmt: skip
-            return None
-        import numpy as np
-
-        rows: Sequence[Row] = np.array(data, np.float64).reshape(-1, width)  # type: ignore[assignment]
-        return rows
 
     def _expected(self) -> str:
         names = self._reader.names
