@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from catalog.checks.changelogs import CHANGELOG, with_entry
+from catalog.checks.changelogs import CHANGELOG, annotated, points, with_entry
 from catalog.rules.versions import sorted_after
 from catalog.scaffold import WrongRequestError, package_of
 from catalog.tree import IMAGE_PREFIX, Tree, program_of
@@ -150,6 +150,8 @@ def change(step: Step) -> list[Path]:
     log = step.above / CHANGELOG
     texts[log] = log.read_text(encoding="utf-8") if log.is_file() else ""
     changed[log] = with_entry(texts[log], step.name, step.new, f"No difference to {step.old} yet.")
+    manifest = step.folder / f"{step.name}.yaml"
+    changed[manifest] = annotated(changed[manifest], points(changed[log], step.new))
     written = [path for path in changed if changed[path] != texts[path]]
     for path in written:
         path.write_text(changed[path], encoding="utf-8")

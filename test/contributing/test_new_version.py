@@ -1,6 +1,7 @@
 """A new version: a copy in a commit of its own, then the places where the version stands."""
 
 import pytest
+import yaml
 
 from catalog import next_version, test
 from catalog.checks import changelogs
@@ -34,7 +35,9 @@ def test_the_copy_is_committed_by_itself_and_the_change_is_left_to_see(checkout)
     }  # fmt: skip
     added = [line for line in checkout.git("diff", "-U0", f"task/{NAME}/{NEW}/{NAME}.yaml").splitlines()
              if line.startswith("+ ")]  # fmt: skip
-    assert [line.split()[-1] for line in added] == [f'"{NEW}"', f"ghcr.io/sklearn-catalog/{NAME}:{NEW}.0"]
+    assert [line.partition(": ")[2] or line.strip("+ ") for line in added] == [
+        f'"{NEW}"', f"- No difference to {OLD} yet.", f"ghcr.io/sklearn-catalog/{NAME}:{NEW}.0",
+    ]  # fmt: skip
     findings = checkout.check("lint", "contract", "pipelines", "versions", "changelogs", "docs", "catalog")
     assert findings == []
 
@@ -124,3 +127,20 @@ def test_an_entry_goes_on_top_and_what_was_there_stays(tmp_path, text):
     assert now.startswith("# Changes of x\n\n## 0.2\n\n* new\n")
     assert now.endswith(text[text.find("## ") :] if "## " in text else "* new\n")
     assert _changelog(tmp_path, now, "0.2", *(["0.1"] if "## " in text else [])) == []
+
+
+def test_what_artifact_hub_shows_of_a_version_is_what_the_changelog_says(checkout):
+    log, manifest = f"task/{NAME}/CHANGELOG.md", f"task/{NAME}/{OLD}/{NAME}.yaml"
+    told = checkout.root.joinpath(log).read_text()
+    (first, *_) = changelogs.points(told, OLD)
+    checkout.change(log, f"* {first}", '* Decides faster:\n  half the time.\n* "Never" is an answer: too.')
+    (found,) = changelogs.findings(checkout.root)
+    assert found.message == f"artifacthub.io/changes is not what CHANGELOG.md says of {OLD}"
+    assert found.position.file == manifest
+    assert "artifacthub.io/changes" in (checkout.root / manifest).read_text().splitlines()[found.position.line - 1]
+    points = changelogs.points((checkout.root / log).read_text(), OLD)
+    assert points == ["Decides faster: half the time.", '"Never" is an answer: too.']
+    text = changelogs.annotated((checkout.root / manifest).read_text(), points)
+    (checkout.root / manifest).write_text(text)
+    assert changelogs.findings(checkout.root) == []
+    assert yaml.safe_load(yaml.safe_load(text)["metadata"]["annotations"]["artifacthub.io/changes"]) == points
