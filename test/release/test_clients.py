@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -107,20 +108,41 @@ def wait_for(url):
     raise AssertionError(f"{url} does not answer")
 
 
-@pytest.fixture(scope="module", params=["python -m http.server", "./scripts/hub"])
-def hub(request, released):
+NGINX = """
+daemon off; pid {folder}/pid; error_log {folder}/log;
+events {{}}
+http {{
+  access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  server {{ listen 127.0.0.1:{port}; root {root}; }}
+}}
+"""
+
+
+def web_server(name, root, port, folder):
+    """A command that serves a folder."""
+    if name == "nginx":
+        program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+        if not program:
+            pytest.skip("nginx is not installed")
+        config = folder / "nginx.conf"
+        config.write_text(NGINX.format(folder=folder, port=port, root=root))
+        return [program, "-e", str(folder / "log"), "-c", str(config), "-g", "user root;" if os.getuid() == 0 else ""]
+    arguments = {
+        "python -m http.server": ["-m", "http.server", port, "--bind", "127.0.0.1", "--directory", root],
+        "./scripts/hub": ["-m", "catalog", "hub", root, "--port", port],
+    }
+    return [sys.executable, *arguments[name]]
+
+
+@pytest.fixture(scope="module", params=["python -m http.server", "./scripts/hub", "nginx"])
+def hub(request, released, tmp_path_factory):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    folder = str(released.out / "hub")
-    commands = {
-        "python -m http.server": ["-m", "http.server", port, "--bind", "127.0.0.1", "--directory", folder],
-        "./scripts/hub": ["-m", "catalog", "hub", folder, "--port", port],
-    }
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
     process = subprocess.Popen(
-        [sys.executable, *commands[request.param]],
-        env=environment,
+        web_server(request.param, str(released.out / "hub"), port, tmp_path_factory.mktemp("web-server")),
+        env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
