@@ -26,6 +26,12 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     return _OPERATOR.sub(value, text) if "$" in text else text
 
 
+def variables_in(text: str) -> list[str]:
+    """The names whose ``$(NAME)`` in a text is not escaped; Tekton's own, which have dots, are left to Tekton."""
+    names = (match[1] for match in _OPERATOR.finditer(text) if match[0] != "$$")
+    return [name for name in names if re.fullmatch(r"[A-Za-z_]\w*", name)]
+
+
 def expand_env(env: Iterable[tuple[str, str]], known: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables in their order, each expanded with ``known`` ones (of envFrom) and those before it."""
     variables = dict(known or {})

@@ -10,6 +10,7 @@ from typing import Any
 from catalog.engine import expectations
 from catalog.engine import params as parameters
 from catalog.engine.documents import Document, Documents
+from catalog.engine.expansion import variables_in
 from catalog.engine.findings import Finding, Level, errors
 from catalog.engine.params import ParamError
 from catalog.engine.planning import Plan, PlanError, plan
@@ -59,8 +60,24 @@ def prepare(request: Request, programs: Programs | None = None) -> Prepared:
         raise PlanError(dict.fromkeys(problems))
     everything = [*findings, *found]
     warnings = tuple(finding for finding in everything if finding.level is Level.WARNING)
-    notices = (*sources.notices, *_foreign(plans, programs), *_without_effect(everything))
+    notices = (*sources.notices, *_foreign(plans, programs), *_without_effect(everything), *_variables_in_params(runs))
     return Prepared(plans, documents, warnings, notices)
+
+
+def _variables_in_params(runs: Iterable[Document]) -> list[str]:
+    """What Kubernetes, and so this engine, would put something else in place of."""
+    values = ((param.get("name"), param.get("value")) for run in runs for param in run.body["spec"].get("params") or [])
+    found = {(name, variable) for name, value in values for text in _texts(value) for variable in variables_in(text)}
+    return [
+        f"param {name} holds $({variable}): if the step has such a variable, its value is put there, as on a cluster; "
+        f"write $$({variable}) for the text itself"
+        for name, variable in sorted(found)
+    ]
+
+
+def _texts(value: object) -> list[str]:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    return [part for part in parts if isinstance(part, str)]
 
 
 def _without_effect(findings: Iterable[Finding]) -> list[str]:

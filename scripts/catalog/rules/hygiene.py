@@ -1,9 +1,10 @@
-"""What works, and can still hardly be meant: the cluster's own fields, a variable set twice, an unknown command."""
+"""What works, and can still hardly be meant: the cluster's own fields, a variable set twice or in a value, an unknown command."""
 
 from __future__ import annotations
 
 from catalog.engine.documents import FieldPath
-from catalog.engine.validation.parts import Part, duplicates
+from catalog.engine.expansion import variables_in
+from catalog.engine.validation.parts import Part, duplicates, texts_below
 from catalog.rules.subject import Subject
 
 _CLUSTERS_OWN = ("resourceVersion", "uid", "creationTimestamp", "generation", "managedFields", "selfLink",
@@ -14,6 +15,9 @@ def check(subject: Subject) -> None:
     if not subject.document.is_tekton:
         return
     _check_clusters_fields(subject)
+    for holder in (subject.spec, *subject.pipeline_tasks):
+        for param in holder.parts("params"):
+            _check_variables(subject, param)
     for spec in subject.task_specs:
         _check_doubled(subject, spec.part("stepTemplate"))
     for container in subject.containers:
@@ -33,6 +37,15 @@ def _check_clusters_fields(subject: Subject) -> None:
     if "status" in subject.body:
         message = "'status' is written by the cluster, not by authors"
         subject.say("cluster-field", ("status",), message, "remove it")
+
+
+def _check_variables(subject: Subject, param: Part) -> None:
+    if "value" not in param:
+        return
+    for where, text in texts_below(param.body["value"], param.at("value")):
+        for name in variables_in(text):
+            message = f"the value of {param.text('name')!r} holds $({name}), which Kubernetes takes for a variable"
+            subject.say("variable-in-value", where, message, f"write $$({name}) for the text itself")
 
 
 def _check_doubled(subject: Subject, container: Part) -> None:
