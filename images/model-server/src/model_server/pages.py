@@ -17,7 +17,7 @@ import msgspec
 from model_server.column_schemas import example_row
 from model_server.loading import LoadedModel
 from model_server.refusals import Reply
-from model_server.row_reading import allowed_text
+from model_server.row_reading import KINDS, allowed_text
 from model_server.tensor_metadata import ModelMetadata
 from taskkit.model_signature import Column, GoldenRows, Label, Signature
 
@@ -39,7 +39,7 @@ def try_page(loaded: LoadedModel, metadata: ModelMetadata) -> Reply:
         "path": "/predict",
         "columns": [
             {"name": column.name, "kind": column.kind, "nullable": column.nullable, "hint": _hint(column),
-             "categories": column.categories, "start": value}
+             "categories": column.categories, "range": _range(column), "start": value}
             for column, value in zip(signature.columns, start, strict=True)
         ],
     }  # fmt: skip
@@ -78,9 +78,19 @@ def _short(value: Label) -> Label:
 
 
 def _hint(column: Column) -> str:
-    """With fewer digits, which is enough to read."""
+    """With fewer digits, which is enough to read. Categories are in the list that they are chosen from."""
+    if column.categories:
+        return KINDS[column.kind]
     extremes = {name: _short(value) for name in ("minimum", "maximum") if (value := getattr(column, name)) is not None}
     return allowed_text(msgspec.structs.replace(column, **extremes))
+
+
+def _range(column: Column) -> list[Label] | None:
+    """What training saw of numbers, outwards to six digits."""
+    least, most = column.minimum, column.maximum
+    if column.kind not in {"number", "integer"} or isinstance(least, str | None) or isinstance(most, str | None):
+        return None
+    return [min(_short(least), least), max(_short(most), most)]
 
 
 def docs_page(document: dict[str, Any], loaded: LoadedModel, metadata: ModelMetadata) -> Reply:

@@ -43,6 +43,20 @@ const fields = model.columns.map((column, at) => {
 });
 document.getElementById("fields").append(...fields.map((one) => one.field));
 
+// Values that training did not see are no errors, but worth a word.
+const unseen = ({ column, input }) => {
+  const value = input.taken();
+  return typeof value === "number" && column.range !== null && (value < column.range[0] || value > column.range[1]);
+};
+const showHints = () => {
+  for (const one of fields) {
+    const odd = unseen(one);
+    one.field.classList.remove("wrong");
+    one.field.classList.toggle("unseen", odd);
+    one.hint.textContent = odd ? `training saw only ${one.column.range[0]} to ${one.column.range[1]}` : one.column.hint;
+  }
+};
+
 const rowOf = () => Object.fromEntries(fields.map(({ column, input }) => [column.name, input.taken()]));
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const showRequest = () => {
@@ -52,10 +66,12 @@ const showRequest = () => {
 };
 
 const showProblems = (problems) => {
+  showHints();
   for (const { column, hint, field } of fields) {
     const own = problems.filter((problem) => problem.column === column.name);
-    field.classList.toggle("wrong", own.length > 0);
-    hint.textContent = own.length ? own.map((problem) => `${problem.problem}; takes ${problem.allowed ?? column.hint}`).join("; ") : column.hint;
+    if (own.length === 0) continue;
+    field.classList.add("wrong");
+    hint.textContent = own.map((problem) => `${problem.problem}; takes ${problem.allowed ?? column.hint}`).join("; ");
   }
 };
 
@@ -73,11 +89,14 @@ const showAnswer = (document_) => {
   answer.replaceChildren(...parts);
 };
 
+let asked = 0;
 const ask = async () => {
+  const turn = ++asked;
   showRequest();
   try {
     const reply = await fetch(model.path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify([rowOf()]) });
     const document_ = await reply.json();
+    if (turn !== asked) return; // a later row was asked for meanwhile
     document.getElementById("json").textContent = JSON.stringify(document_, null, 2);
     showProblems(document_.problems ?? []);
     if (reply.ok) showAnswer(document_);
@@ -88,5 +107,10 @@ const ask = async () => {
 };
 
 form.addEventListener("submit", (event) => { event.preventDefault(); ask(); });
-form.addEventListener("input", showRequest);
+let pause = 0;
+form.addEventListener("input", () => {
+  showRequest();
+  clearTimeout(pause);
+  pause = setTimeout(ask, 250);
+});
 ask();
