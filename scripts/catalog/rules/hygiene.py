@@ -1,4 +1,4 @@
-"""What works, and can still hardly be meant: the cluster's own fields, a variable set twice or in a value, an unknown command."""
+"""What works, and can still hardly be meant: the cluster's own fields, variables by accident, an unknown command."""
 
 from __future__ import annotations
 

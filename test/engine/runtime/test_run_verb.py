@@ -59,11 +59,9 @@ def test_a_task_alone_is_run_with_params_of_the_command_line(write, capsys):
 
 def test_a_value_that_kubernetes_would_take_for_a_variable_is_noted_before_anything_runs(write, capsys):
     assert run.main([write(GREET), "--param", 'more=["$(HOME) $$(USER) $(id -u) $(params.who)", "$(HOME)"]']) == 0
-    notes = [line for line in capsys.readouterr().out.splitlines() if "if the step has such a variable" in line]
-    assert notes == [
-        "note: param more holds $(HOME): if the step has such a variable, its value is put there, as on a cluster; "
-        "write $$(HOME) for the text itself"
-    ]
+    (note,) = [line for line in capsys.readouterr().out.splitlines() if "if the step has such a variable" in line]
+    assert note.startswith("note: param more holds $(HOME): ")
+    assert note.endswith("; write $$(HOME) for the text itself")
 
 
 def test_results_json_is_all_there_is_on_stdout(write, capsys):
