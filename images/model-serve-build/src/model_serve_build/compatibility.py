@@ -24,6 +24,7 @@ from taskkit.errors import TaskError
 from taskkit.model_directory import WHEELS
 from taskkit.model_manifest import ModelManifest
 from taskkit.oci.images import PlatformImage
+from taskkit.version_rules import differing, minor, misfits
 
 PYTHON_LABEL = "dev.sklearn-catalog.python"
 PACKAGES_LABEL = "dev.sklearn-catalog.packages"
@@ -78,7 +79,7 @@ def check_base(manifest: ModelManifest, base: BaseFacts, runtime: Runtime) -> tu
     if runtime.name == "onnx":
         problems, warnings = list(_onnx_problems(manifest, base)), list(_differing(("onnxruntime",), manifest, base))
     else:
-        problems = [*_package_problems(manifest, base), *_wheel_problems(manifest, base)]
+        problems = [*misfits(manifest.environment.packages, base.packages), *_wheel_problems(manifest, base)]
         warnings = list(_differences(manifest, base))
     if problems:
         raise TaskError(
@@ -94,22 +95,6 @@ def _onnx_problems(manifest: ModelManifest, base: BaseFacts) -> Iterator[str]:
         yield "it has no onnxruntime"
     elif minor(found) < minor(trained):
         yield f"onnxruntime {found} is older than training's {trained}"
-
-
-def _package_problems(manifest: ModelManifest, base: BaseFacts) -> Iterator[str]:
-    trained = manifest.environment.packages
-    for name in ("scikit-learn", "numpy"):
-        if name in trained and name not in base.packages:
-            yield f"it has no {name}, training had {trained[name]}"
-    both = {name for name in ("scikit-learn", "numpy") if name in trained and name in base.packages}
-    if "scikit-learn" in both and trained["scikit-learn"] != base.packages["scikit-learn"]:
-        yield f"scikit-learn {base.packages['scikit-learn']}, training had {trained['scikit-learn']}"
-    if "numpy" in both:
-        there, ours = minor(base.packages["numpy"]), minor(trained["numpy"])
-        if there[0] != ours[0]:
-            yield f"numpy {base.packages['numpy']} is another major version than training's {trained['numpy']}"
-        elif there < ours:
-            yield f"numpy {base.packages['numpy']} is older than training's {trained['numpy']}"
 
 
 def _wheel_problems(manifest: ModelManifest, base: BaseFacts) -> Iterator[str]:
@@ -159,13 +144,5 @@ def _differences(manifest: ModelManifest, base: BaseFacts) -> Iterator[str]:
 
 
 def _differing(names: Iterable[str], manifest: ModelManifest, base: BaseFacts) -> Iterator[str]:
-    trained = manifest.environment.packages
-    for name in names:
-        if name in trained and name in base.packages and trained[name] != base.packages[name]:
-            yield f"the base has {name} {base.packages[name]}, training had {trained[name]}"
-
-
-def minor(version: str) -> tuple[int, int]:
-    """(major, minor) of a version; what is no number counts as 0."""
-    first, second = [*(int(part) for part in re.findall(r"\d+", version)[:2]), 0, 0][:2]
-    return first, second
+    for name, found, trained in differing(names, manifest.environment.packages, base.packages):
+        yield f"the base has {name} {found}, training had {trained}"

@@ -11,6 +11,7 @@ from taskkit.errors import IntegrityError, TaskError
 from taskkit.gate_report import GateReport, parse_report
 from taskkit.model_directory import verify
 from taskkit.model_manifest import ModelManifest
+from taskkit.version_rules import misfits
 
 GATE_REPORT = "gate-report.json"
 """Put beside the model by model-serve-build; not listed in model.json, since it comes later."""
@@ -45,23 +46,7 @@ def has_scikit_learn() -> bool:
 
 
 def check_versions(manifest: ModelManifest) -> None:
-    """scikit-learn as in training, numpy's major too and its minor not older. Raises TaskError.
-
-    A pickle of another scikit-learn may load and answer differently without a word
-    (https://scikit-learn.org/stable/model_persistence.html, "InconsistentVersionWarning").
-    """
-    here, there = installed_packages(), manifest.environment.packages
-    trained, found = there.get("scikit-learn"), here.get("scikit-learn")
-    if trained and found != trained:
-        raise TaskError(f"the model was trained with scikit-learn {trained}, but {found or 'none'} is installed here",
-                        "train again with this version, or serve with an image that has that one")  # fmt: skip
-    trained, found = there.get("numpy", ""), here.get("numpy", "")
-    if trained and (_release(found)[0] != _release(trained)[0] or _release(found) < _release(trained)):
-        raise TaskError(f"the model was trained with numpy {trained}, but {found} is installed here",
-                        "serve with the same major version and at least the same minor version")  # fmt: skip
-
-
-def _release(version: str) -> tuple[int, int]:
-    major, _, rest = version.partition(".")
-    minor = rest.partition(".")[0]
-    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else (0, 0)
+    """scikit-learn and numpy fit what training had. Raises TaskError."""
+    if problems := list(misfits(manifest.environment.packages, installed_packages())):
+        raise TaskError(f"what is installed here does not fit the model: {'; '.join(problems)}",
+                        "serve with the packages it was trained with, or train again with these")  # fmt: skip

@@ -8,6 +8,8 @@ model_signature   what an estimator takes and gives
 model_directory   reading, checking and publishing a model directory
 gate_report       gate/report.json, the approval
 confined_paths    paths that may not leave the workspace
+environment       what runs here: Python, platform, packages
+version_rules     which packages may load what training saved
 oci               OCI images: references, layouts, registries, layers, unpacking
 pickles           what a saved estimator may name; the restricted unpickler
 """
