@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 SIGNED_LOG = '''
@@ -27,12 +27,20 @@ class SignedLog(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 '''
 
 
-def wheel(folder: Path, name: str, version: str, source: str, requires: Sequence[str] = ()) -> Path:
-    """A wheel with one module."""
+def wheel(
+    folder: Path,
+    name: str,
+    version: str,
+    source: str,
+    requires: Sequence[str] = (),
+    more: Mapping[str, str] | None = None,
+) -> Path:
+    """A wheel with one module, and ``more`` files by their names."""
     info = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     files = {
         f"{name}.py": source,
+        **(more or {}),
         f"{info}/METADATA": metadata + "".join(f"Requires-Dist: {requirement}\n" for requirement in requires),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
