@@ -43,14 +43,24 @@ def assert_whole(registry, prefix, out, elsewhere):
     return told
 
 
-def test_a_mirror_works_with_the_origin_switched_off(origin, empty, tmp_path):
-    assert mirror(origin.target, f"{empty.host}/far/away", "--out", tmp_path / "mirrored") == 0
+@pytest.fixture(scope="module")
+def mirrored(released, kept_git_clone, start_registry, tmp_path_factory):
+    """A mirror, which tests only read or make again."""
+    registry, out = start_registry(), tmp_path_factory.mktemp("mirrored")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("catalog.releasing.run.site.site_files", lambda plan: {})
+        assert mirror(released.target, f"{registry.host}/far/away", "--out", out) == 0
+    return registry, out
+
+
+def test_a_mirror_works_with_the_origin_switched_off(origin, mirrored):
+    registry, out = mirrored
     origin.switch_off()
-    told = assert_whole(empty, "far/away", tmp_path / "mirrored", origin.hosts)
+    told = assert_whole(registry, "far/away", out, origin.hosts)
     assert {one.digest for one in told.images} == {one["digest"] for one in origin.released.record["images"]}
-    with served(tmp_path / "mirrored/hub") as hub:
+    with served(out / "hub") as hub:
         task = read_body(hub.installed("sklearn-catalog", "metric-gate"), "metric-gate")
-    assert task["spec"]["steps"][0]["image"].startswith(f"{empty.host}/far/away/metric-gate:0.1.0@sha256:")
+    assert task["spec"]["steps"][0]["image"].startswith(f"{registry.host}/far/away/metric-gate:0.1.0@sha256:")
 
 
 @pytest.fixture
@@ -78,12 +88,11 @@ def test_a_mirror_can_be_mirrored(over_an_air_gap, origin, empty, start_registry
     assert [one.path for one in told.foreign] == [one.path for one in over_an_air_gap.foreign]
 
 
-def test_a_mirror_of_the_same_is_the_same_and_copies_nothing_again(origin, empty, tmp_path, capsys):
-    assert mirror(origin.target, f"{empty.host}/m", "--out", tmp_path / "one") == 0
-    capsys.readouterr()
-    assert mirror(origin.target, f"{empty.host}/m", "--out", tmp_path / "two") == 0
+def test_a_mirror_of_the_same_is_the_same_and_copies_nothing_again(origin, mirrored, tmp_path, capsys):
+    registry, out = mirrored
+    assert mirror(origin.target, f"{registry.host}/far/away", "--out", tmp_path) == 0
     assert "push" not in capsys.readouterr().err
-    assert (tmp_path / "one/release.json").read_bytes() == (tmp_path / "two/release.json").read_bytes()
+    assert (out / "release.json").read_bytes() == (tmp_path / "release.json").read_bytes()
 
 
 def test_a_folder_is_filled_with_what_is_missing_only(origin, tmp_path, capsys):
@@ -100,10 +109,9 @@ def test_a_folder_is_filled_with_what_is_missing_only(origin, tmp_path, capsys):
     ]
 
 
-def test_who_pinned_the_origins_digest_finds_it_in_the_mirror(origin, empty, tmp_path):
-    assert mirror(origin.target, f"{empty.host}/m", "--out", tmp_path / "d") == 0
-    digest = origin.released.bundle("Task", "sklearn-train").rpartition("@")[2]
-    place = empty.place("m")
+def test_who_pinned_the_origins_digest_finds_it_in_the_mirror(released, mirrored):
+    digest = released.bundle("Task", "sklearn-train").rpartition("@")[2]
+    place = mirrored[0].place("far/away")
     assert place.digest("tasks/sklearn-train", "0.1-origin") == digest
     assert place.digest("tasks/sklearn-train", "0.1") != digest
 
