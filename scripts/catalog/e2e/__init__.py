@@ -90,11 +90,10 @@ def _verdicts(tests: Sequence[Test], options: argparse.Namespace, tekton: str) -
         try:
             verdicts = progress.run_all(tests, lambda test, number: run_test(test, stage, number), options.jobs)
             passed = not options.scenarios or _scenarios(stage, options)
-        except KeyboardInterrupt:
+        finally:
             if not stage.keep:
                 with suppress(KubectlError):
                     remove_namespaces(stage)
-            raise
         _say(f"{count(tests)} took {time.monotonic() - began:.0f} s")
         return verdicts, stage.tekton, passed
 

@@ -117,7 +117,7 @@ def _label() -> str:
 
 
 def remove_namespaces(stage: Stage) -> None:
-    """Those of a run that was interrupted."""
+    """What tests left that were interrupted."""
     stage.kubectl("delete", "namespace", "--selector", f"{objects.OWNER}={stage.label}", "--wait=false")
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from testcluster import host, kind, native
 from testcluster.cluster import NEWEST_TEKTON, TEKTON_VERSIONS, Cluster
 from testcluster.errors import ClusterError
-from testcluster.paths import cache_directory, state_directory
+from testcluster.paths import SUFFIX, cache_directory, state_directory
 
 __all__ = [
     "NEWEST_TEKTON", "TEKTON_VERSIONS", "Cluster", "ClusterError", "down", "running", "state_directory", "up",
@@ -31,7 +31,7 @@ def _print(line: str) -> None:
 def _one_at_a_time() -> Iterator[None]:
     """Two starts at once would remove each other's remains. Raises ClusterError."""
     cache_directory().mkdir(parents=True, exist_ok=True)
-    lock = os.open(cache_directory() / "cluster.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    lock = os.open(cache_directory() / f"cluster{SUFFIX}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

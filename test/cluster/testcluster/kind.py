@@ -14,10 +14,10 @@ from testcluster import tekton
 from testcluster.cluster import Cluster
 from testcluster.commands import environment, run, succeeds
 from testcluster.errors import ClusterError
-from testcluster.paths import state_directory
+from testcluster.paths import SUFFIX, state_directory
 
-NAME = "sklearn-catalog"
-REGISTRY_CONTAINER = "sklearn-catalog-registry"
+NAME = f"sklearn-catalog{SUFFIX}"
+REGISTRY_CONTAINER = f"sklearn-catalog-registry{SUFFIX}"
 REGISTRY_IMAGE = "registry:2.8.3"
 RELEASE = "https://github.com/tektoncd/pipeline/releases/download/{version}/release.yaml"
 CONFIG = """
