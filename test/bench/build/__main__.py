@@ -27,15 +27,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
-sys.path.insert(0, str(HERE.parent / "serve"))
-sys.path.insert(0, str(ROOT / "images" / "model-serve-build" / "tests"))
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "serve"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "images" / "model-serve-build" / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "scripts"))
 
-from contestants import free_port
+from contestants import ROOT, free_port
 
 from counted_traffic import CountedTraffic
+
+HERE = Path(__file__).parent
 
 PROGRAM = ROOT / ".venvs" / "model-serve-build" / "bin" / "model-serve-build"
 MAKER = ROOT / ".venvs" / "model-server" / "bin" / "python"

@@ -57,6 +57,8 @@ class Contestant:
     needs: str = ""
     """The environment of a peer."""
     converted_only: bool = False
+    only_for: str = ""
+    """The one model for which it is asked; empty: all."""
 
 
 def train(workspace: Path, name: str) -> TrainedModel:
@@ -76,9 +78,9 @@ def train(workspace: Path, name: str) -> TrainedModel:
                         manifest["onnx"]["status"] == "proved")  # fmt: skip
 
 
-def _rows_by_name(model: TrainedModel, rows: Sequence[Sequence[Any]]) -> Any:
-    named = [model.by_name(row) for row in rows]
-    return named[0] if len(named) == 1 else named
+def _rows(model: TrainedModel, rows: Sequence[Sequence[Any]]) -> Any:
+    """One row by name, as people write it; many as lists, as the peers get them."""
+    return model.by_name(rows[0]) if len(rows) == 1 else {"rows": [list(row) for row in rows]}
 
 
 _DATATYPES = {"number": "FP64", "integer": "INT64", "string": "BYTES", "boolean": "BOOL"}
@@ -137,15 +139,17 @@ def _kserve(model: TrainedModel, port: int, scratch: Path) -> Sequence[str | Pat
 
 
 CONTESTANTS = (
-    Contestant("ours /predict", _ours(), "/predict", "/readyz", _rows_by_name, what="labels and probabilities"),
+    Contestant("ours /predict", _ours(), "/predict", "/readyz", _rows, what="labels and probabilities"),
     Contestant("ours /v2", _ours(), "/v2/models/model/infer", "/readyz", _tensors, what="labels and probabilities"),
-    Contestant("ours v1", _ours(), "/v1/models/model:predict", "/readyz", _instances, what="labels"),
-    Contestant("ours, scikit-learn", _ours("--engine", "sklearn"), "/predict", "/readyz", _rows_by_name,
-               what="labels and probabilities", converted_only=True),
+    Contestant("ours v1", _ours(), "/v1/models/model:predict", "/readyz", _instances, what="labels", only_for="M1"),
+    Contestant("ours, 2 workers", _ours("--workers", "2"), "/predict", "/readyz", _rows, batches=False,
+               what="labels and probabilities", only_for="M5"),
+    Contestant("ours, scikit-learn", _ours("--engine", "sklearn"), "/predict", "/readyz", _rows,
+               what="labels and probabilities", converted_only=True, only_for="M3"),
     Contestant("recipe", _uvicorn("recipe:app", "--loop", "asyncio", "--http", "h11"), "/predict", "/health",
-               _rows_by_name, batches=False, what="labels and probabilities"),
+               _rows, batches=False, what="labels and probabilities"),
     Contestant("bare ONNX", _uvicorn("bare_onnx:app", "--loop", "uvloop", "--http", "httptools"), "/predict", "/health",
-               _rows_by_name, batches=False, what="nothing but the arithmetic", converted_only=True),
+               _rows, batches=False, what="nothing but the arithmetic", converted_only=True),
     Contestant("MLServer", _mlserver, "/v2/models/model/infer", "/v2/models/model/ready", _tensors, what="labels",
                needs="mlserver"),
     Contestant("KServe", _kserve, "/v1/models/model:predict", "/v1/models/model", _instances, what="labels",
@@ -250,14 +254,14 @@ def family(pid: int) -> list[int]:
 
 
 def memory_of(pid: int) -> int:
-    """Proportional resident memory of a process and its descendants, in bytes."""
+    """Resident memory of a process and its descendants, in bytes."""
     total = 0
     for one in family(pid):
         try:
-            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
-        except OSError:
+            pages = int(Path(f"/proc/{one}/statm").read_text().split()[1])
+        except (OSError, IndexError):
             continue
-        total += next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0) * 1024
+        total += pages * os.sysconf("SC_PAGE_SIZE")
     return total
 
 

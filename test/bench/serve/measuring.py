@@ -41,6 +41,8 @@ def fitting(model: TrainedModel, only: set[str]) -> Iterator[Contestant]:
             continue
         if contestant.converted_only and not model.converted:
             continue
+        if contestant.only_for not in {"", model.name} and contestant.name not in only:
+            continue
         if contestant.needs and not (PEERS / contestant.needs / "bin" / "python").exists():
             print(f"  {contestant.name}: not measured, its environment is not there (--peers makes it)", flush=True)
             continue
@@ -73,10 +75,10 @@ def measure(
                 folder.mkdir(exist_ok=True)
                 one = body_file(server, model.rows[:1], folder)
                 measured.many.append(load(server, one, connections=connections, seconds=seconds))
-                measured.one.append(load(server, one, connections=1, seconds=seconds))
+                measured.one.append(load(server, one, connections=1, seconds=seconds / 2))
                 if server.contestant.batches:
                     many = body_file(server, model.batch(BATCH), folder)
-                    measured.batch.append(load(server, many, connections=1, seconds=seconds))
+                    measured.batch.append(load(server, many, connections=1, seconds=seconds / 2))
         return found, beside(up, scratch, seconds, connections)
 
 
