@@ -85,6 +85,19 @@ def test_results_exist_even_when_the_command_line_is_wrong(tmp_path):
     assert (tmp_path / "w").read_text() == ""
 
 
+def test_dashes_within_an_array_that_is_not_the_last_are_refused_and_results_exist(tmp_path, capsys):
+    result = ["--result", f"weight={tmp_path / 'w'}"]
+    assert run(BAKE, lambda _: Outcome({}), ["--recipe=a", "--toppings", "nuts", "--", "x", *result, "--"]) == 2
+    assert "--toppings has the element '--', which ends the options" in capsys.readouterr().err
+    assert (tmp_path / "w").read_text() == ""
+
+
+def test_results_of_that_name_among_the_last_array_are_its_own(tmp_path):
+    assert parse(BAKE, ["--recipe=a", "--", "--result", "other=x"]).array("notes") == ("--result", "other=x")
+    given = ["--recipe=a", "--result", f"weight={tmp_path / 'w'}", "--", "--result", "weight=x"]
+    assert parse(BAKE, given).array("notes") == ("--result", "weight=x")
+
+
 def test_an_error_is_one_line_with_its_remedy_and_no_traceback(capsys):
     def burn(_: Arguments) -> Outcome:
         raise TaskError("file 'a\nb' is burnt", "lower the heat")

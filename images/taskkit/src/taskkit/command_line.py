@@ -144,6 +144,9 @@ def parse(program: Program, argv: Sequence[str]) -> Arguments:
         named, rest = named[:at], tuple(named[at + 1 :])
     if rest is not None and free is None:
         raise UsageError(f"{program.name} takes nothing after '--'", f"see `{program.name} --help`")
+    if rest and "--result" not in named and _result_files(program, _after_result(rest), lenient=True):
+        before = next((element for element in reversed(named) if element.startswith("--")), "an option")
+        raise UsageError(f"{before} has the element '--', which ends the options", "only the last array may hold it")
     given = vars(parser_of(program).parse_args(named))
     strings: dict[str, str] = {}
     arrays: dict[str, tuple[str, ...]] = {}
@@ -219,7 +222,7 @@ def run(program: Program, work: Callable[[Arguments], Outcome], argv: Sequence[s
     own = argv[: argv.index("--")] if "--" in argv else argv
     debug = "--debug" in own
     try:
-        write_results(_result_files(program, _after_result(own), lenient=True), {})
+        write_results(_result_files(program, _after_result(own) or _after_result(argv), lenient=True), {})
         arguments = parse(program, argv)
         outcome = work(arguments)
         write_results(arguments.result_files, outcome.results)
