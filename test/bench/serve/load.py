@@ -41,9 +41,9 @@ def body_file(running: Running, rows: Sequence[Sequence[Any]], folder: Path) -> 
     return path
 
 
-def load(running: Running, script: Path, *, connections: int, seconds: float, url: str | None = None) -> Run:
+def load(running: Running, script: Path, *, connections: int, seconds: int, url: str | None = None) -> Run:
     before = processor_seconds(running.process.pid)
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "--timeout", "20s", "-s", str(script)]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "20s", "-s", str(script)]
     done = subprocess.run([*command, url or running.url], check=True, capture_output=True, text=True)
     used = processor_seconds(running.process.pid) - before
     return parsed(done.stdout, used)

@@ -50,7 +50,7 @@ def fitting(model: TrainedModel, only: set[str]) -> Iterator[Contestant]:
 
 
 def measure(
-    model: TrainedModel, scratch: Path, *, rounds: int, seconds: float, connections: int, only: set[str]
+    model: TrainedModel, scratch: Path, *, rounds: int, seconds: int, connections: int, only: set[str]
 ) -> tuple[list[Measured], dict[str, Any]]:
     """Every server's runs, and what else was seen of ours."""
     found: list[Measured] = []
@@ -75,14 +75,14 @@ def measure(
                 folder.mkdir(exist_ok=True)
                 one = body_file(server, model.rows[:1], folder)
                 measured.many.append(load(server, one, connections=connections, seconds=seconds))
-                measured.one.append(load(server, one, connections=1, seconds=seconds / 2))
+                measured.one.append(load(server, one, connections=1, seconds=max(1, seconds // 2)))
                 if server.contestant.batches:
                     many = body_file(server, model.batch(BATCH), folder)
-                    measured.batch.append(load(server, many, connections=1, seconds=seconds / 2))
+                    measured.batch.append(load(server, many, connections=1, seconds=max(1, seconds // 2)))
         return found, beside(up, scratch, seconds, connections)
 
 
-def beside(up: list[tuple[Running, Measured]], scratch: Path, seconds: float, connections: int) -> dict[str, Any]:
+def beside(up: list[tuple[Running, Measured]], scratch: Path, seconds: int, connections: int) -> dict[str, Any]:
     """Of our own server: health answers under full load, memory over many requests."""
     ours = [server for server, _ in up if server.contestant.name == "ours /predict"]
     if not ours:
