@@ -1,6 +1,7 @@
 """Debian's docker-registry as a process with its data in a folder."""
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -36,7 +37,9 @@ class DockerRegistry:
             f"http: {{addr: '{self.host}'}}\n"
         )
         log = (self.folder / "log").open("w")
-        self.process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
+        one_core = {**os.environ, "GOMAXPROCS": "1"}  # it is asked one thing at a time
+        command = ["docker-registry", "serve", str(config)]
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, env=one_core)
         for _ in range(200):
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"http://{self.host}/v2/", timeout=1).close()
