@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 import socket
+import subprocess
 import sys
 import warnings
 
@@ -86,6 +87,22 @@ def test_a_folder_without_a_model_says_what_makes_one(refused, tmp_path):
             "run sklearn-train first, with the same model-dir"
         ),
     )
+
+
+def test_a_model_behind_a_link_is_taken_by_the_name_that_was_given(refused, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "models").symlink_to(tmp_path / "elsewhere")
+    code, line = refused("--model-dir", tmp_path / "models")
+    assert code == 3
+    assert f"model directory {tmp_path / 'models'} has no model.json" in line
+
+
+def test_a_shell_is_started_as_kserves_modelcar_asks_for_it():
+    done = subprocess.run(
+        [sys.executable, "-m", "model_server", "sh", "-c", "echo $$; exit 7"], capture_output=True, check=False
+    )
+    assert done.returncode == 7
+    assert int(done.stdout) > 0
 
 
 def test_another_scikit_learn_is_refused_before_anything_is_loaded(refused, make_model):

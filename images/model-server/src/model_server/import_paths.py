@@ -31,7 +31,8 @@ def add_project_paths(model_dir: Path, scratch: Scratch) -> None:
         _unpack(wheel, scratch.directory)
     if wheels:
         project.append(scratch.directory / WHEELS)
-    sys.path[:] = [*(str(path.resolve()) for path in project), *installed]
+    # Not resolved: KServe's modelcar leads to the files by a link that resolves to another place than it opens.
+    sys.path[:] = [*(str(path.absolute()) for path in project), *installed]
 
 
 def _unpack(wheel: Path, scratch: Path) -> None:

@@ -38,7 +38,7 @@ def serve_model(settings: Settings, scratch: Scratch, *, threads: int, place: Wo
     warnings.showwarning = warning_line
     loading_since = time.monotonic()
     with source_of(settings, place) as source:
-        checked = check_files(settings.model_dir.resolve(), settings.model_digest)
+        checked = check_files(settings.model_dir.absolute(), settings.model_digest)
 
         def prepare_imports() -> None:
             from model_server.import_paths import add_project_paths

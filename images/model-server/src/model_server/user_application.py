@@ -28,7 +28,7 @@ def serve_application(settings: Settings, scratch: Scratch, place: WorkerPlace |
     """Checks digests and versions, then serves the user's application until a signal. Raises TaskError."""
     file, attribute = parsed_app(settings.app)
     with source_of(settings, place) as source:
-        checked = check_files(settings.model_dir.resolve(), settings.model_digest)
+        checked = check_files(settings.model_dir.absolute(), settings.model_digest)
         _require_file(checked, file, settings.app)
         check_versions(checked.manifest)
         add_project_paths(checked.directory, scratch)
