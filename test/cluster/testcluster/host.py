@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -66,9 +67,11 @@ def _wait_for_network_namespace(process: subprocess.Popen[bytes]) -> None:
 
 
 def node_said() -> str:
-    """The last line of the node's own log."""
+    """The last line of the node's own log, or that it could not say anything any more."""
     log = state_directory() / "log" / "node.log"
     lines = log.read_text().strip().splitlines() if log.is_file() else []
+    if lines and re.fullmatch(r"\S+ started|unshare: sigprocmask .*", lines[-1]):
+        return "it was killed"  # unshare, which waits for it, says so in its own way
     return lines[-1] if lines else "it said nothing"
 
 
@@ -98,6 +101,15 @@ def _remove_cgroups() -> None:
             os.rmdir(folder)
 
 
+def mounted_below(folder: Path, mounts: str) -> list[str]:
+    """Where something is mounted, the innermost first; ``mounts``: as in proc(5). The node's own went with it."""
+    paths = [
+        re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), path)
+        for path in (line.split()[1] for line in mounts.splitlines())
+    ]
+    return [path for path in reversed(paths) if Path(path).is_relative_to(folder)]
+
+
 def remove_remains() -> None:
     """Ends the node, if it runs, and removes what it leaves. Raises ClusterError when that does not succeed."""
     process = node_process()
@@ -115,6 +127,8 @@ def remove_remains() -> None:
                 raise ClusterError(f"could not remove the control group {error.filename}: {error.strerror}") from error
             time.sleep(0.1)
     state = state_directory()
+    for mounted in mounted_below(state, Path("/proc/self/mounts").read_text()):
+        run(["umount", "--lazy", mounted])
     for path in state.iterdir() if state.is_dir() else ():
         if path.name not in KEPT:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -4,6 +4,7 @@ import fcntl
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import testcluster
@@ -98,6 +99,19 @@ def test_a_cluster_that_ended_by_itself_says_why():
     (state / "log" / "node.log").write_text("etcd started\nnode: kubelet ended with exit code -9; see its log\n")
     assert testcluster.why_it_ended().startswith("the cluster ended: node: kubelet ended with exit code -9")
     assert testcluster.running() is None
+
+
+@pytest.mark.parametrize("last", ["unshare: sigprocmask unblock failed: Invalid argument", "kubelet started"])
+def test_a_cluster_that_was_killed_is_said_to_be(last):
+    state = _state(1, 0)
+    (state / "log").mkdir()
+    (state / "log" / "node.log").write_text(f"etcd started\n{last}\n")
+    assert testcluster.why_it_ended() == "the cluster ended: it was killed; ./scripts/cluster up starts a new one"
+
+
+def test_mounts_of_the_host_below_the_state_are_found_the_innermost_first():
+    mounts = "a /s/kubelet tmpfs rw 0 0\nb /s/kubelet/a\\040b tmpfs rw 0 0\nc /state tmpfs rw 0 0\n"
+    assert host.mounted_below(Path("/s"), mounts) == ["/s/kubelet/a b", "/s/kubelet"]
 
 
 def test_removing_remains_ends_the_node_and_keeps_images_and_logs(tmp_path, monkeypatch):
