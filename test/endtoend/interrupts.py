@@ -154,7 +154,7 @@ def _below(session: int) -> list[int]:
 def interrupts(
     count: int, seed: int, stages: Sequence[Stage] = STAGES, project: Callable[[Path], object] = new_project
 ) -> dict[str, Tally]:
-    """``count`` interruptions over the programs of ``stages``, each followed by a look and a rerun.
+    """``count`` kills over the programs of ``stages``, each followed by a look and a rerun; ended before do not count.
 
     What was there before is, by chance, nothing, or the output of an earlier run. ``project`` makes a folder in which
     the stages can run.
@@ -165,7 +165,9 @@ def interrupts(
         folder = Path(where) / "project"
         project(folder)
         durations = {stage.program: complete(stage, folder) for stage in stages}
-        for at in range(count):
+        for at in range(2 * count):
+            if sum(one.killed for one in tallies.values()) == count:
+                break
             stage, tally = stages[at % len(stages)], tallies[stages[at % len(stages)].program]
             if dice.random() < 0.5:
                 shutil.rmtree((folder / stage.output).parent, ignore_errors=True)

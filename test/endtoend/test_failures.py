@@ -216,7 +216,7 @@ KILLED = r"script src/train\.py was killed by SIGKILL after .*; often that is to
 @pytest.mark.parametrize(("text", "said"), [
     ("import time\nheld = []\nwhile True:\n    held.append(bytearray(b'x') * (8 << 20)); time.sleep(0.05)", NEAR),
     ("held = bytearray(b'x') * (2 << 30)", f"{NEAR}|{KILLED}"),  # whether the kernel is faster
-], ids=["slowly", "at once"])  # fmt: skip
+], ids=["takes too much memory, slowly", "takes too much memory, at once"])  # fmt: skip
 def test_a_script_that_runs_into_the_memory_limit_is_named_with_the_figures(text, said, tmp_path):
     project = project_of(Case("memory", "", text), tmp_path / "project")
     with limited_group.limited(memory=MEMORY) as join:
@@ -265,7 +265,7 @@ def test_odd_args_and_hyperparameters_reach_the_script_as_they_are_and_are_never
     record(0, f"{len(ODD)} odd values as args and as hyperparameters arrive as they are")
 
 
-def test_a_value_that_no_process_can_take_is_named_before_anything_runs(tmp_path):
+def test_a_value_of_a_megabyte_is_named_before_anything_runs(tmp_path):
     project = project_of(Case("long", "", TELL), tmp_path / "project")
     done = Run(TRAIN, project, {**ARGS, "hyperparameters": ["x=" + "x" * (1 << 20)]}).go()
     assert done.exit_code == 1, "a container that can't be started has the exit code of Tekton"
@@ -274,7 +274,7 @@ def test_a_value_that_no_process_can_take_is_named_before_anything_runs(tmp_path
     assert (done.log, leftovers(project)) == ("", [])
 
 
-@pytest.mark.parametrize(("params", "said"), [
+ODD_PARAMS = [
     ({"script": "-c"}, r"script '-c' does not exist in the workspace .*"),
     ({"script": "two\nlines.py"}, r"script 'two lines\.py' does not exist in the workspace .*"),
     ({"script": "$(id).py"}, r"script '\$\(id\)\.py' does not exist in the workspace .*"),
@@ -287,8 +287,15 @@ def test_a_value_that_no_process_can_take_is_named_before_anything_runs(tmp_path
     ({"requirements": ["; id"]}, r"requirement '; id' is none .*"),
     ({"requirements": ["--index-url=x"]}, r"unrecognized arguments: --index-url=x; see `sklearn-train --help`"),
     ({"include": ["a\nb"]}, r"include 'a b' does not exist in the workspace; .*"),
-    ({"hyperparameters": ["--", "a"]}, r".*"),
-], ids=lambda value: str(value)[:40])  # fmt: skip
+    ({"hyperparameters": ["--", "a"]}, r"--hyperparameters has the element '--', which ends the options; only the last array may hold it"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    ODD_PARAMS,
+    ids=[f"{name} is {value!r:.30}" for params, _ in ODD_PARAMS for name, value in params.items()],
+)
 def test_an_odd_param_that_can_not_be_used_is_quoted(params, said, tmp_path):
     project = project_of(Case("odd", ""), tmp_path / "project")
     done = Run(TRAIN, project, {**ARGS, **params}).go()

@@ -194,7 +194,8 @@ def test_a_project_becomes_an_image_that_answers_what_is_known(sample, project, 
         predictions = image.ready().predictions(list(sample.asked))
     assert len(predictions) == len(sample.answers)
     assert all(map(close, predictions, sample.answers)), predictions
-    record(0, f"{done.results['verdict']}; {list(sample.asked)} → {predictions}")
+    shown = [round(value, 6) if isinstance(value, float) else value for value in predictions]
+    record(0, f"{done.results['verdict']}; {list(sample.asked)} → {shown}")
 
 
 def test_a_transformer_of_a_third_party_comes_from_a_folder_of_wheels_without_internet(project, tmp_path):
@@ -212,7 +213,7 @@ def test_a_transformer_of_a_third_party_comes_from_a_folder_of_wheels_without_in
         }  # fmt: skip
         assert manifest.estimator.package_globals == ("signedlog.SignedLog",)
         (answer,) = image.ready().predictions([{"inflow": 99, "outflow": -9}])
-    record(0, f"wheels of signedlog and signedlog_tables in the image; answers {answer}")
+    record(0, f"wheels of signedlog and signedlog_tables in the image; answers {round(answer, 6)}")
     assert answer == pytest.approx(5 + 2 * 4.605170186 + 3 * 2.302585093)
 
 
@@ -222,6 +223,7 @@ def test_a_transformer_of_a_third_party_comes_from_a_folder_of_wheels_without_in
         ("scikit-learn==0.24.2", r"requirement 'scikit-learn==0.24.2' would replace the image's scikit-learn 1\."),
         ("oldtimer", r"a requirement \(.*oldtimer.*\) would replace the image's scikit-learn 1\."),
     ],
+    ids=["requires another scikit-learn", "requires what needs another scikit-learn"],
 )
 def test_a_requirement_that_would_replace_scikit_learn_is_refused(project, tmp_path, requirement, said):
     wheels = wheel(tmp_path / "wheels", "oldtimer", "1", "", ["scikit-learn<1"]).parent
@@ -255,6 +257,7 @@ def test_arrays_without_names_with_two_outputs_are_judged_by_an_error_that_must_
         assert signature.outputs.width == 2
         answers = image.ready().predictions([[1, 1, 1, 1], [0, 10, 0, 0]])
     assert answers == [pytest.approx([30, 490]), pytest.approx([40, 470])]
+    record(0, f"pass; [[1, 1, 1, 1], [0, 10, 0, 0]] → {[[round(value, 6) for value in row] for row in answers]}")
 
     (baseline / "mean_absolute_error").write_text("0.000000000000000000001")
     refused = Run(task_file("metric-gate"), done.project, {}, {"baseline": baseline}).go()
@@ -276,6 +279,7 @@ def test_answers_that_move_with_the_clock_are_served_while_they_agree_and_refuse
         assert manifest.golden.replays
         assert manifest.onnx.reason.startswith("RuntimeError: FunctionTransformer is not supported unless the")
         assert image.ready().predictions([{"built": 1990}]) == [pytest.approx(170)]
+        record(0, f"served while the answers agree; not as ONNX: {manifest.onnx.reason}")
 
     later = shifted(YEAR, tmp_path)
     with image_of(done, tmp_path / "later", later) as image:
@@ -313,9 +317,11 @@ def test_a_script_that_is_silent_for_long_is_reported_to_be_alive(project):
         project("long-and-loud"),
         {"script": "train.py", "onnx": "off", "hyperparameters": ["lines=1", "quiet-seconds=32"]},
     )
-    assert re.search(
+    found = re.search(
         r"^script: still running after 3\d s, memory \d+ MiB now, \d+ MiB at most$", done.log, re.MULTILINE
     )
+    assert found, done.explain()
+    record(0, found[0])
 
 
 @slow

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hostile_files
 import pytest
+from failing import record
 from programs import PROGRAMS, approved, installed
 
 from taskkit.errors import TaskError
@@ -64,6 +65,7 @@ def test_the_programs_themselves_refuse(files, marker, tmp_path, name):
         assert hostile.refused in ended.error
         assert ended.error.startswith(f"{program}: error: ")
         assert not marker.exists()
+    record(3, ended.error.strip())
 
 
 def test_what_would_reach_beyond_memory_is_stopped_even_where_the_rules_let_it_pass(tmp_path):
