@@ -44,7 +44,7 @@ def _make(engine: Engine, image: str, packages: tuple[str, ...]) -> None:
                          " or give --base an image that is there")  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        options = ["--quiet", "--variant=minbase", f"--include={','.join(packages)}"]
+        options = ["--quiet", "--variant=minbase", "--skip=output/dev", f"--include={','.join(packages)}"]
         options += [f"--dpkgopt=path-exclude={path}" for path in UNNEEDED]
         command = ["mmdebstrap", *options, SUITE, str(folder / "root.tar")]
         env = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
