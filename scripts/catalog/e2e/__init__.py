@@ -17,8 +17,7 @@ from pathlib import Path
 from catalog.e2e import comparing, junit, progress, scenarios, versions
 from catalog.e2e.cluster_run import Stage, run_test
 from catalog.e2e.kubectl import KubectlError
-from catalog.e2e.progress import Test
-from catalog.e2e.selection import CONFORMANCE, chosen, count
+from catalog.e2e.selection import CONFORMANCE, Test, chosen, count, suitable
 from catalog.e2e.stages import StageError, own_cluster, remove_namespaces, the_users_cluster
 from catalog.imaging.errors import ImageError
 from catalog.task_tests import Verdict
@@ -86,6 +85,9 @@ def _verdicts(tests: Sequence[Test], options: argparse.Namespace, tekton: str) -
     version of its Tekton, and whether all scenarios passed."""
     with _cluster(options, tekton) as stage:
         began = time.monotonic()
+        tests, too_new = suitable(tests, stage.tekton)
+        if too_new:
+            _say(f"not run, since they need a newer Tekton: {', '.join(test.name for test in too_new)}")
         _say(f"{count(tests)}, {options.jobs} at a time, in namespaces {stage.label}-… ({stage.level})")
         try:
             verdicts = progress.run_all(tests, lambda test, number: run_test(test, stage, number), options.jobs)

@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
+from catalog.e2e.selection import Test
 from catalog.engine import report
-from catalog.rejections import Rejection
-from catalog.task_tests import Case, Verdict, explain, line
+from catalog.task_tests import Verdict, explain, line
 
 _QUIET = 60
 """Seconds without a line after which it is said what still runs."""
 
-Test = Case | Rejection
 Run = Callable[[Test, int], Verdict]
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from catalog.differential import differences, row
+from catalog.e2e.selection import needed
 from catalog.task_tests import Verdict
 from catalog.tree import TREE
 
@@ -51,7 +52,8 @@ def page(found: Mapping[str, Sequence[Verdict]]) -> str:
 
 def _differing(version: str, verdicts: Sequence[Verdict], newest: Sequence[Verdict], name: str) -> list[str]:
     known = {verdict.test.name: verdict for verdict in newest}
-    lines = []
+    left_out = known.keys() - {verdict.test.name for verdict in verdicts}
+    lines = [row(version, test, f"not run: it needs {needed(known[test].test)}") for test in sorted(left_out)]
     for verdict in verdicts:
         there = known.get(verdict.test.name)
         if verdict.outcome and there and there.outcome:

@@ -21,6 +21,7 @@ The local engine and the harness for real clusters read the same ones; the run s
                          between them. With ``test/expect-reason`` Tekton takes the document and fails the run at its
                          start for that reason, which the local engine sees beforehand. No other expectation makes sense
                          beside it, and the file holds no other run (:mod:`catalog.rejections`).
+``test/needs-tekton``    ``v1.13.0``: older versions of Tekton do otherwise, so the test is not run on them
 ======================== ===============================================================================================
 
 Example::
@@ -67,6 +68,7 @@ _KNOWN = {
     "expect-files",
     "expect-no-files",
     "expect-rejected",
+    "needs-tekton",
 }
 
 
@@ -89,6 +91,7 @@ class Expectations:
     files: tuple[str, ...] = ()
     no_files: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
+    needs_tekton: str = ""
 
 
 def read(annotations: Mapping[str, str]) -> Expectations:
@@ -100,6 +103,9 @@ def read(annotations: Mapping[str, str]) -> Expectations:
     status = given.get("expect-status", "Succeeded")
     if status not in {"Succeeded", "Failed"}:
         raise ExpectationError(f"annotation {PREFIX}expect-status: {status!r} is neither Succeeded nor Failed")
+    needed = given.get("needs-tekton", "")
+    if needed and not re.fullmatch(r"v\d+\.\d+\.\d+", needed):
+        raise ExpectationError(f"annotation {PREFIX}needs-tekton: {needed!r} is no version like v1.13.0")
     skipped = given.get("expect-skipped")
     return Expectations(
         source=given.get("source", ""),
@@ -113,6 +119,7 @@ def read(annotations: Mapping[str, str]) -> Expectations:
         files=tuple(_lines(given.get("expect-files", ""))),
         no_files=tuple(_lines(given.get("expect-no-files", ""))),
         rejected=tuple(_pattern("expect-rejected", line) for line in _lines(given.get("expect-rejected", ""))),
+        needs_tekton=needed,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from catalog.e2e import junit, progress, versions
-from catalog.e2e.selection import chosen, places
+from catalog.e2e.selection import chosen, places, suitable
 from catalog.e2e.stages import StageError
 from catalog.engine.outcomes import RunOutcome, Status, TaskOutcome
 from catalog.rejections import Rejection
@@ -40,6 +40,21 @@ def test_unknown_names_are_refused_with_those_there_are():
         places("gate", TREE)
     with pytest.raises(StageError, match="there is no test 'x' among those"):
         chosen(["metric-gate"], "x", TREE)
+
+
+def test_what_needs_a_newer_tekton_is_told_apart(tmp_path):
+    names = ("cycle", "script-shells")
+    for name, needs in zip(names, ("v1.12.1", ""), strict=True):
+        (path,) = (TREE.root / "test/conformance").rglob(f"{name}.yaml")
+        mark = f'annotations:\n    test/needs-tekton: "{needs}"' if needs else "annotations:"
+        (tmp_path / path.name).write_text(path.read_text().replace("annotations:", mark, 1))
+    tests = chosen([str(tmp_path)], None, TREE)
+    told = {
+        version: [[test.name for test in part] for part in suitable(tests, version)]
+        for version in ("v1.9.0", "v1.12.1", "")
+    }
+    assert told["v1.9.0"] == [["script-shells"], ["cycle"]]
+    assert told["v1.12.1"] == told[""] == [["script-shells", "cycle"], []]
 
 
 @pytest.fixture
