@@ -37,7 +37,11 @@ def outputs_of(answer):
 
 def test_the_server_and_the_model_describe_themselves(client):
     iris = client("iris")
-    assert iris.get("/v2").document == {"name": "sklearn-catalog-model-server", "version": "0.1.0", "extensions": []}
+    assert iris.get("/v2").document == {
+        "name": "sklearn-catalog-model-server",
+        "version": "0.1.0",
+        "extensions": ["binary_tensor_data"],
+    }
     assert iris.get("/v2/models").document == {"models": ["model"]}
     document = iris.get("/v2/models/model").document
     version = iris.loaded.checked.digest.removeprefix("sha256:")[:12]
@@ -211,16 +215,6 @@ def test_tensors_that_do_not_fit_are_refused_in_one_sentence(client, inputs, err
 def test_a_request_of_another_structure_says_where(client, document, error):
     answer = client("iris").infer(document)
     assert (answer.status, answer.document["error"]) == (422, f"the body does not have the expected structure: {error}")
-
-
-def test_binary_tensors_are_refused_by_name_not_misread(client):
-    answer = client("iris").infer({"inputs": [tensor([], [2, 4], parameters={"binary_data_size": 64})]})
-    assert (answer.status, answer.document["error"]) == (
-        415,
-        "binary tensor data is not supported; send tensors as JSON (binary_data=False)",
-    )
-    headers = {"Content-Type": "application/json", "Inference-Header-Content-Length": "12"}
-    assert client("iris").post("/v2/models/model/infer", b"{}\0", headers=headers).status == 415
 
 
 @pytest.mark.parametrize("path", ["", "/ready", "/infer"])

@@ -10,7 +10,7 @@ measured_pace     how this model is best asked, measured when it is loaded
 metrics           counters for Prometheus
 exchange          what a protocol is: a body to rows, answers to a body
 row_protocol      the body of /predict
-tensor_protocol   the body of /v2 infer
+tensor_protocol   the body of /v2 infer; binary_tensors reads and writes data in bytes behind the JSON
 typed_rows        bodies of /predict decoded straight to checked rows; row_reading reads what is left, value by value
 plain_tensors     tensors that are plainly what the model takes; plain_columns checks others a column at a time,
                   row_reading reads what is left

@@ -23,7 +23,7 @@ def framework_application(loaded: LoadedModel, metadata: ModelMetadata) -> FastA
 
     @application.get("/v2")
     async def server() -> dict[str, Any]:
-        return {"name": SERVER_NAME, "version": __version__, "extensions": []}
+        return {"name": SERVER_NAME, "version": __version__, "extensions": ["binary_tensor_data"]}
 
     @application.get("/v2/models")
     async def models() -> dict[str, Any]:

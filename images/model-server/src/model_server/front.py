@@ -27,7 +27,9 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 _CLOSE = (b"connection", b"close")
 _REQUEST_ID = b"x-request-id"
+_JSON_KIND = b"application/json"
 _LONGEST_ID = 128
+_LONGEST_NUMBER = 18
 _LOOKED_AT = frozenset((b"content-length", b"content-type", b"content-encoding", b"inference-header-content-length"))
 
 
@@ -40,6 +42,8 @@ class Post(NamedTuple):
     json: BodyProtocol
     csv: BodyProtocol | None = None
     csv_answers: Callable[[BodyProtocol], BodyProtocol] | None = None
+    with_bytes: Callable[[int], BodyProtocol] | None = None
+    """Makes a protocol for bodies whose JSON has that many bytes, with tensors behind it."""
 
 
 class Get(NamedTuple):
@@ -166,7 +170,7 @@ def method_refusal(method: str, path: str, allowed: str) -> Refusal | None:
 
 def chosen_protocol(post: Post, headers: Headers, max_body: int) -> BodyProtocol:
     """By the content type. Raises Refusal: 413 for a body announced as too large, 415 for one that is not plain."""
-    found = post.json
+    kind, length = _JSON_KIND, b""
     for name, value in headers:
         if name not in _LOOKED_AT:
             continue
@@ -174,16 +178,26 @@ def chosen_protocol(post: Post, headers: Headers, max_body: int) -> BodyProtocol
             if value.isdigit() and int(value) > max_body:
                 raise too_large(max_body)
         elif name == b"content-type":
-            if value != b"application/json":
-                found = _by_content_type(post, value)
+            kind = value
         elif name == b"content-encoding":
             if value.strip().lower() not in {b"", b"identity"}:
                 raise Refusal(415, f"the body has the content encoding {value.decode('latin-1')}; send it as it is")
         else:
-            raise Refusal(415, "binary tensor data is not supported; send tensors as JSON (binary_data=False)")
+            length = value
+    if length:
+        return _with_bytes(post, length)
+    found = post.json if kind == _JSON_KIND else _by_content_type(post, kind)
     if post.csv_answers is not None and _wants_csv(headers):
         return post.csv_answers(found)
     return found
+
+
+def _with_bytes(post: Post, length: bytes) -> BodyProtocol:
+    if post.with_bytes is None:
+        raise Refusal(415, "binary tensor data goes to /v2 only; send JSON")
+    if not length.isdigit() or len(length) > _LONGEST_NUMBER:
+        raise Refusal(400, f"Inference-Header-Content-Length is {length.decode('latin-1')!r}, not a number of bytes")
+    return post.with_bytes(int(length))
 
 
 def _wants_csv(headers: Headers) -> bool:

@@ -141,7 +141,8 @@ def _docs_page(loaded: LoadedModel, metadata: ModelMetadata) -> Reply:
 
 def _posts(loaded: LoadedModel, metadata: ModelMetadata, settings: Settings) -> dict[str, Post]:
     signature, model = loaded.checked.manifest.signature, f"/v2/models/{metadata.name}"
-    infer = Post("infer", TensorProtocol(metadata, signature))
+    tensors = TensorProtocol(metadata, signature)
+    infer = Post("infer", tensors, with_bytes=tensors.with_bytes)
     if signature is not None:
         rows = RowProtocol(signature)
         names = [column.name for column in signature.columns]

@@ -15,8 +15,9 @@ from typing import Any
 
 import msgspec
 
+from model_server.binary_tensors import as_json_would_be, binary_reply, wanted_as_bytes
 from model_server.engine import Answers
-from model_server.exchange import Asked
+from model_server.exchange import Asked, BodyProtocol
 from model_server.plain_columns import PlainColumn
 from model_server.plain_tensors import PLAIN_CONTENT, PlainTensors
 from model_server.refusals import Problems, Refusal, Reply, decoded
@@ -24,6 +25,8 @@ from model_server.row_reading import ColumnReader, Misfit, RowReader, value_read
 from model_server.tensor_metadata import DATATYPES, FITTING, PREDICT, PREDICT_PROBA, ModelMetadata, Tensor
 from taskkit.estimator_io import Row
 from taskkit.model_signature import Signature
+
+NONE: frozenset[str] = frozenset()
 
 
 class RequestTensor(msgspec.Struct):
@@ -58,17 +61,36 @@ class TensorProtocol:
 
     def read(self, body: bytes) -> Asked:
         """Raises Refusal."""
-        request: InferRequest = decoded(body, self._decoder)
-        wanted = self._wanted(request.outputs)
+        return self._asked(decoded(body, self._decoder))
+
+    def _asked(self, request: InferRequest) -> Asked:
+        wanted, binary = self._wanted(request.outputs), NONE
+        if request.parameters or request.outputs:
+            binary = wanted_as_bytes(request.parameters, request.outputs, wanted)
         rows = self._columns.rows(request.inputs) if self._columns is not None else plain_array(request.inputs)
-        return Asked(rows, PREDICT in wanted, PREDICT_PROBA in wanted, (request.id, wanted))
+        return Asked(rows, PREDICT in wanted, PREDICT_PROBA in wanted, (request.id, wanted, binary))
 
     def write(self, asked: Asked, answers: Answers) -> Reply:
-        request_id, wanted = asked.context
+        request_id, wanted, binary = asked.context
         found = {PREDICT: answers.predictions, PREDICT_PROBA: answers.probabilities}
-        outputs = self._encode([response_tensor(self._outputs[name], found[name]) for name in wanted])
-        named = b"" if request_id is None else b'"id":' + self._encode(request_id) + b","
-        return Reply(200, self._start + named + b'"outputs":' + outputs + b"}", predictions=answers.predictions)
+        outputs = [response_tensor(self._outputs[name], found[name]) for name in wanted]
+        start = self._start if request_id is None else self._start + b'"id":' + self._encode(request_id) + b","
+        if binary:
+            return binary_reply(start, outputs, binary, answers.predictions)
+        return Reply(200, start + b'"outputs":' + self._encode(outputs) + b"}", predictions=answers.predictions)
+
+    def with_bytes(self, length: int) -> BodyProtocol:
+        """For requests whose JSON ends after ``length`` bytes, with data of tensors behind it."""
+        return _WithBytes(self, length)
+
+    def read_with_bytes(self, body: bytes, length: int) -> Asked:
+        """Raises Refusal."""
+        document = as_json_would_be(body, length)
+        try:
+            request = msgspec.convert(document, InferRequest)
+        except msgspec.ValidationError as error:
+            raise Refusal(422, f"the body does not have the expected structure: {error}") from error
+        return self._asked(request)
 
     def _wanted(self, outputs: list[RequestedOutput] | None) -> Sequence[str]:
         if not outputs:
@@ -77,6 +99,18 @@ class TensorProtocol:
             if output.name not in self._outputs:
                 raise Refusal(422, f"there is no output '{output.name}'; the model gives {', '.join(self._outputs)}")
         return list(dict.fromkeys(output.name for output in outputs))
+
+
+class _WithBytes:
+    def __init__(self, tensors: TensorProtocol, length: int) -> None:
+        self._tensors = tensors
+        self._length = length
+
+    def read(self, body: bytes) -> Asked:
+        return self._tensors.read_with_bytes(body, self._length)
+
+    def write(self, asked: Asked, answers: Answers) -> Reply:
+        return self._tensors.write(asked, answers)
 
 
 class ColumnTensors:
@@ -178,7 +212,8 @@ def tensor_values(tensor: RequestTensor) -> list[Any]:
     if any(size < 0 for size in tensor.shape) or not tensor.shape:
         raise Refusal(422, f"tensor '{tensor.name}' has shape {tensor.shape}; sizes are 0 or more")
     if tensor.parameters and "binary_data_size" in tensor.parameters:
-        raise Refusal(415, "binary tensor data is not supported; send tensors as JSON (binary_data=False)")
+        raise Refusal(400, f"tensor '{tensor.name}' has a binary_data_size, but there is no header "
+                           "Inference-Header-Content-Length")  # fmt: skip
     nested = list in set(map(type, tensor.data))
     values = _flattened(tensor, tensor.data, tensor.shape) if nested else tensor.data
     if len(values) != math.prod(tensor.shape):
