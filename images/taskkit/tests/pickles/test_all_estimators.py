@@ -78,3 +78,11 @@ def test_values_that_parameters_and_states_hold_are_inspected_and_loaded(corpus,
         path.write_bytes(pickle.dumps(value))
         assert not inspect(path).problems, (kind, value)
         assert type(load(path, no_project, tmp_path)) is type(pickle.loads(path.read_bytes()))
+
+
+@pytest.mark.slow
+def test_the_list_is_what_the_locked_packages_give(corpus, capsys):
+    from catalog import pickle_names
+
+    assert corpus
+    assert pickle_names.main(["--check"]) == 0, capsys.readouterr().err
