@@ -40,7 +40,9 @@ def main() -> int:
     parser.add_argument("--models", nargs="+", choices=sorted(MODELS), default=sorted(MODELS))
     parser.add_argument("--servers", nargs="+", default=[], help="only these")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3, help="of each run with many connections; of the others a half")
+    parser.add_argument(
+        "--seconds", type=int, default=3, help="of each run with many connections; of the others a half"
+    )
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--peers", action="store_true", help="make the environments of the peers that are not there")
     parser.add_argument("--output", type=Path, help="folder for results.json, results.md and chart.svg")
