@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
+from catalog import images
 from catalog.e2e import comparing, junit, progress, scenarios, versions
 from catalog.e2e.cluster_run import Stage, run_test
 from catalog.e2e.kubectl import KubectlError
-from catalog.e2e.selection import CONFORMANCE, Test, chosen, count, suitable
+from catalog.e2e.selection import CONFORMANCE, Test, chosen, count, programs, suitable
 from catalog.e2e.stages import StageError, own_cluster, remove_namespaces, the_users_cluster
 from catalog.imaging.errors import ImageError
 from catalog.task_tests import Verdict
@@ -74,16 +75,17 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _cluster(options: argparse.Namespace, tekton: str) -> AbstractContextManager[Stage]:
+def _cluster(tests: Sequence[Test], options: argparse.Namespace, tekton: str) -> AbstractContextManager[Stage]:
+    needed = images.programs() if options.scenarios else programs(tests, TREE)
     if options.context:
-        return the_users_cluster(options.context, options.registry, keep=options.keep, say=_say)
-    return own_cluster(tekton, keep=options.keep, say=_say)
+        return the_users_cluster(options.context, options.registry, needed, keep=options.keep, say=_say)
+    return own_cluster(tekton, needed, keep=options.keep, say=_say)
 
 
 def _verdicts(tests: Sequence[Test], options: argparse.Namespace, tekton: str) -> tuple[list[Verdict], str, bool]:
     """Runs everything on one cluster, which ends before the verdicts are told, unless it was there before; with the
     version of its Tekton, and whether all scenarios passed."""
-    with _cluster(options, tekton) as stage:
+    with _cluster(tests, options, tekton) as stage:
         began = time.monotonic()
         tests, too_new = suitable(tests, stage.tekton)
         if too_new:

@@ -26,8 +26,6 @@ PATIENCE = 900
 """Seconds for one run; a step was once seen to start 82 s late."""
 _STARTING = 300
 """Seconds for a pod to start."""
-LOADER = "metric-gate"
-"""The program whose image the loader runs: the smallest one, and it has Python."""
 _UNPACK = "import sys, tarfile; tarfile.open(fileobj=sys.stdin.buffer, mode='r|').extractall('/claim')"
 _LIST = (
     "import json, pathlib; root = pathlib.Path('/claim'); "
@@ -79,7 +77,7 @@ def _ran(test: Case, stage: Stage, kubectl: Kubectl, began: float) -> Verdict:
     source = expectations.source_folder(test.plan, TREE)
     kubectl.apply(stage.with_images(objects.before_the_run(document, test.documents, TREE)))
     if source:
-        kubectl.apply([objects.claim(document), objects.loader(stage.images[LOADER], identity)])
+        kubectl.apply([objects.claim(document), objects.loader(stage.images[objects.LOADER], identity)])
         kubectl.wait_for("condition=Ready", "pod/loader", _STARTING)
         kubectl("exec", "-i", "loader", "--", "python3", "-c", _UNPACK, stdin=_packed(source))
     bundles = objects.bundled(document, test.documents, TREE)

@@ -20,6 +20,8 @@ from catalog.engine.sources import Sources
 from catalog.tree import Tree, program_of
 
 CLAIM = "source"
+LOADER = "metric-gate"
+"""The program whose image the loader runs: the smallest one, and it has Python."""
 RUNS = ("TaskRun", "PipelineRun")
 _BESIDE_RUNS = ("ConfigMap", "Secret", "PersistentVolumeClaim", "ServiceAccount")
 
@@ -53,6 +55,16 @@ def with_images(value: Any, images: Mapping[str, str], stand_ins: Mapping[str, s
     if isinstance(value, str) and (program := program_of(value)):
         return images[program]
     return (stand_ins or {}).get(value, value) if isinstance(value, str) else value
+
+
+def programs(value: Any) -> set[str]:
+    """The programs whose images a document names."""
+    if isinstance(value, Mapping):
+        return {program for item in value.values() for program in programs(item)}
+    if isinstance(value, list):
+        return {program for item in value for program in programs(item)}
+    program = program_of(value) if isinstance(value, str) else None
+    return {program} if program else set()
 
 
 def callees(run: Document, given: Documents, tree: Tree) -> list[Document]:

@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 from catalog import setup
-from catalog.e2e.cluster_run import LOADER, Stage
+from catalog.e2e.cluster_run import Stage
+from catalog.e2e.objects import LOADER
 from catalog.environments import VENVS
 from catalog.tree import TREE
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from catalog import rejections
+from catalog.e2e import objects
 from catalog.e2e.stages import StageError
 from catalog.engine import expectations
 from catalog.engine.expectations import Expectations
@@ -43,6 +44,20 @@ def suitable(tests: Iterable[Test], tekton: str) -> tuple[list[Test], list[Test]
 def needed(test: Test) -> str:
     """The version of Tekton that a test asks for; empty for any."""
     return _expected(test).needs_tekton
+
+
+def programs(tests: Iterable[Test], tree: Tree) -> set[str]:
+    """The programs whose images the tests need."""
+    found: set[str] = set()
+    for test in tests:
+        documents = list(test.documents)
+        if isinstance(test, Case):
+            run = next(each for each in documents if each.name == test.name and each.kind in objects.RUNS)
+            documents += objects.callees(run, test.documents, tree)
+            found |= {objects.LOADER} if _expected(test).source else set()
+        for document in documents:
+            found |= objects.programs(document.body)
+    return found
 
 
 def _order(version: str) -> tuple[int, ...]:

@@ -8,14 +8,14 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from catalog import images
 from catalog.e2e import objects
-from catalog.e2e.cluster_run import LOADER, Stage
+from catalog.e2e.cluster_run import Stage
 from catalog.e2e.kubectl import Kubectl, KubectlError
 from catalog.imaging.dockerfiles import sources
 from catalog.imaging.publishing import push_layout
@@ -39,8 +39,9 @@ class StageError(Exception):
 
 
 @contextmanager
-def own_cluster(tekton: str, *, keep: bool, say: Say) -> Iterator[Stage]:
-    """A cluster of ours with the images of the tree: the one that runs, which is left running, else one for this while.
+def own_cluster(tekton: str, programs: Iterable[str], *, keep: bool, say: Say) -> Iterator[Stage]:
+    """A cluster of ours with the images of these programs: the one that runs, which is left running, else one for this
+    while.
 
     Raises StageError, ImageError, TaskError.
     """
@@ -59,7 +60,8 @@ def own_cluster(tekton: str, *, keep: bool, say: Say) -> Iterator[Stage]:
         at = "left running afterwards" if not ends else "for this run"
         say(f"{cluster.kind} cluster with Tekton {cluster.tekton}, {at}")
         local = {"NO_PROXY": "*", "no_proxy": "*"}
-        pushed = _pushed(cluster.registry, cluster.registry_in_pods, say)
+        wanted_images = {*programs, *([] if cluster.small_image else [objects.LOADER])}
+        pushed = _pushed(sorted(wanted_images), cluster.registry, cluster.registry_in_pods, say)
         yield Stage(
             kubectl=Kubectl(cluster.kubectl_program, cluster.kubeconfig, environment=local),
             images=pushed,
@@ -67,7 +69,7 @@ def own_cluster(tekton: str, *, keep: bool, say: Say) -> Iterator[Stage]:
             tekton=cluster.tekton,
             label=_label(),
             keep=keep,
-            stand_ins={SMALL_IMAGE: cluster.small_image or pushed[LOADER]},
+            stand_ins={SMALL_IMAGE: cluster.small_image or pushed[objects.LOADER]},
         )
     finally:
         if ends:
@@ -90,7 +92,7 @@ def _started(tekton: str, say: Say) -> Any:
 
 
 @contextmanager
-def the_users_cluster(context: str, registry: str, *, keep: bool, say: Say) -> Iterator[Stage]:
+def the_users_cluster(context: str, registry: str, programs: Iterable[str], *, keep: bool, say: Say) -> Iterator[Stage]:
     """An existing cluster: nothing outside of namespaces that the tests make is touched. Raises StageError."""
     if not registry:
         raise StageError("--context needs --registry: a prefix to push images to, which the cluster can pull from")
@@ -99,7 +101,7 @@ def the_users_cluster(context: str, registry: str, *, keep: bool, say: Say) -> I
         raise StageError("--context needs kubectl on the PATH")
     kubectl = Kubectl(Path(program), _configuration(), context=context)
     level = _level(_settings(kubectl, context), say)
-    pushed = _pushed(registry, registry, say)
+    pushed = _pushed(sorted({*programs, objects.LOADER}), registry, registry, say)
     yield Stage(
         kubectl=kubectl,
         images=pushed,
@@ -108,7 +110,7 @@ def the_users_cluster(context: str, registry: str, *, keep: bool, say: Say) -> I
         label=_label(),
         level=level,
         keep=keep,
-        stand_ins={SMALL_IMAGE: pushed[LOADER]},
+        stand_ins={SMALL_IMAGE: pushed[objects.LOADER]},
     )
 
 
@@ -155,18 +157,19 @@ def _version(kubectl: Kubectl) -> str:
     return told if re.fullmatch(r"v\d+\.\d+\.\d+", told) else ""
 
 
-def _pushed(registry: str, registry_in_pods: str, say: Say) -> dict[str, str]:
-    """Every program's image by digest, as pods name it; built where that has not been done or sources are newer."""
-    stale = [program for program in images.programs() if _older_than_sources(program)]
+def _pushed(programs: Sequence[str], registry: str, registry_in_pods: str, say: Say) -> dict[str, str]:
+    """The programs' images by digest, as pods name them; built where that has not been done or sources are newer."""
+    stale = [program for program in programs if _older_than_sources(program)]
     if stale:
         say(f"building images: {', '.join(stale)}")
         images.build(stale, "", "")
     pushed = {}
-    for program in images.programs():
+    for program in programs:
         reference = push_layout(TREE.layout(program), f"{registry}/sklearn-catalog/{program}:e2e", insecure=False)
         digest = reference.rpartition("@")[2].split()[0]
         pushed[program] = f"{registry_in_pods}/sklearn-catalog/{program}@{digest}"
-    say(f"images are in the registry {registry}")
+    if pushed:
+        say(f"images are in the registry {registry}: {', '.join(pushed)}")
     return pushed
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from catalog.e2e import junit, progress, versions
-from catalog.e2e.selection import chosen, places, suitable
+from catalog.e2e.selection import chosen, places, programs, suitable
 from catalog.e2e.stages import StageError
 from catalog.engine.outcomes import RunOutcome, Status, TaskOutcome
 from catalog.rejections import Rejection
@@ -55,6 +55,12 @@ def test_what_needs_a_newer_tekton_is_told_apart(tmp_path):
     }
     assert told["v1.9.0"] == [["script-shells"], ["cycle"]]
     assert told["v1.12.1"] == told[""] == [["script-shells", "cycle"], []]
+
+
+def test_only_the_images_that_the_tests_need_are_asked_for():
+    assert programs(chosen(["conformance"], None, TREE), TREE) == set()
+    assert programs(chosen(["metric-gate"], None, TREE), TREE) == {"metric-gate", "sklearn-train"}
+    assert "model-server" in programs(chosen(["train-gate-build"], None, TREE), TREE)
 
 
 @pytest.fixture

@@ -35,12 +35,14 @@ def clusters(monkeypatch, tmp_path):
     monkeypatch.setattr(testcluster, "up", up)
     monkeypatch.setattr(testcluster, "running", lambda: cluster(Clusters.runs) if Clusters.runs else None)
     monkeypatch.setattr(testcluster, "down", lambda: setattr(Clusters, "calls", (*Clusters.calls, "down")))
-    monkeypatch.setattr(stages, "_pushed", lambda registry, in_pods, say: {"metric-gate": f"{in_pods}/gate"})
+    monkeypatch.setattr(
+        stages, "_pushed", lambda programs, registry, in_pods, say: {one: f"{in_pods}/{one}" for one in programs}
+    )
     return Clusters
 
 
 def use(said, tekton="", keep=False):
-    with stages.own_cluster(tekton, keep=keep, say=said.append) as stage:
+    with stages.own_cluster(tekton, ["metric-gate"], keep=keep, say=said.append) as stage:
         return stage
 
 
@@ -49,13 +51,13 @@ def test_a_cluster_is_made_for_the_tests_and_ends_with_them(clusters, said):
     assert clusters.calls == (f"up {testcluster.NEWEST_TEKTON}", "down")
     assert stage.stand_ins == {"docker.io/library/busybox:1.37": "p:1/sh:1"}
     assert stage.with_images({"image": "ghcr.io/sklearn-catalog/metric-gate:0.1.0", "name": "metric-gate"}) == {
-        "image": "p:1/gate", "name": "metric-gate",
+        "image": "p:1/metric-gate", "name": "metric-gate",
     }  # fmt: skip
     assert said[-1] == "the cluster has ended"
 
 
 def test_a_cluster_ends_when_the_tests_fail(clusters, said):
-    with pytest.raises(ZeroDivisionError), stages.own_cluster("", keep=False, say=said.append):
+    with pytest.raises(ZeroDivisionError), stages.own_cluster("", [], keep=False, say=said.append):
         raise ZeroDivisionError
     assert clusters.calls[-1] == "down"
 
@@ -97,6 +99,6 @@ def test_an_existing_clusters_settings_decide_the_level_of_its_namespaces(said):
 def test_an_existing_cluster_needs_a_registry(said):
     with (
         pytest.raises(StageError, match="--context needs --registry: a prefix to push images to"),
-        stages.the_users_cluster("x", "", keep=False, say=said.append),
+        stages.the_users_cluster("x", "", [], keep=False, say=said.append),
     ):
         pass
