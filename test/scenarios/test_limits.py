@@ -1,8 +1,10 @@
-"""How long a training may take is said by the run's ``timeouts``, and by nothing else."""
+"""How long a training may take is said by the run's ``timeouts``, and by nothing else; how much memory, by the run."""
+
+import re
 
 import pytest
 import yaml
-from team import condition, params
+from team import condition, exit_code, params
 
 from catalog.engine.requests import Request, prepare
 from catalog.tree import TREE
@@ -10,6 +12,13 @@ from catalog.tree import TREE
 SAMPLES = {"train-gate-build": "iris", "clone-train-gate-build": "from-git"}
 CLONE = TREE.root / "test" / "scenarios" / "git-clone.yaml"
 SLOW = "import time\ntime.sleep(600)\n"
+HUNGRY = """
+import time
+kept = []
+while True:
+    kept.append(b"x" * (4 << 20))
+    time.sleep(0.1)
+"""
 
 
 def sample(pipeline):
@@ -28,7 +37,7 @@ def test_on_the_local_engine_the_training_has_no_limit_of_its_own(pipeline, tmp_
 
 @pytest.fixture(scope="module")
 def project(team):
-    team.load({"src/slow.py": SLOW})
+    team.load({"src/slow.py": SLOW, "src/hungry.py": HUNGRY})
     return team
 
 
@@ -60,3 +69,15 @@ def test_a_run_that_says_nothing_ends_after_an_hour(project):
     spec = {"pipelineRef": {"name": "train-gate-build"}, "params": params(image="oci-layout:image")}
     project.start("PipelineRun", "unsaid", {**spec, "status": "PipelineRunPending"})
     assert project.kubectl.get("pipelinerun", "unsaid")["spec"]["timeouts"]["pipeline"] == "1h0m0s"
+
+
+def test_near_the_memory_limit_of_the_run_the_script_is_stopped_with_the_figures(project):
+    limited = {"pipelineTaskName": "train", "computeResources": {"limits": {"memory": "300Mi"}}}
+    given = params(script="src/hungry.py", args=[], image="oci-layout:image")
+    spec = {"pipelineRef": {"name": "train-gate-build"}, "params": given, "taskRunSpecs": [limited]}
+    assert condition(project.run("PipelineRun", "hungry", spec))["reason"] == "Failed"
+    train = project.task_run("hungry", "train")
+    said = project.log(train)
+    if condition(train)["message"].find("OOMKilled") < 0:  # else the kernel was faster than the script's supervisor
+        assert exit_code(train) == 3
+        assert re.search(r"sklearn-train: error: .*memory.*300 ?MiB", said), said
