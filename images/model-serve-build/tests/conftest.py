@@ -1,6 +1,7 @@
 """A real model directory and gate report, made through taskkit as the other programs make them."""
 
 import pickle
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from taskkit.model_manifest import (
     TrainingRun,
 )
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -37,6 +40,10 @@ class Workspace:
     @property
     def model(self):
         return self.path / "model"
+
+    @property
+    def report(self):
+        return self.path / "gate" / "report.json"
 
     @property
     def digest(self):

@@ -127,7 +127,7 @@ def fuzz(examples: int) -> int:
             process = started(model, port, log)
             document = f"http://127.0.0.1:{port}/openapi.json"
             asking = [command, "--config-file", rules, "run", document, "--max-examples", str(examples)]
-            done = subprocess.run(asking, check=False)
+            done = subprocess.run(asking, cwd=PEERS, check=False)  # it leaves files where it runs
             alive = process.poll() is None
             process.terminate()
             failed += done.returncode != 0 or not alive or process.wait(PATIENCE) != 0

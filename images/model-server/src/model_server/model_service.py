@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -30,12 +31,15 @@ from model_server.warning_lines import warn, warn_unless_given, warning_line
 from model_server.worker_channel import WorkerPlace, shared_memory
 from taskkit.errors import EXIT_DONE
 
+SWITCH = 0.001
+"""Seconds after which a thread that predicts in Python gives way to the event loop: health answers wait for that."""
 NO_SIGNATURE = "send plain arrays to {infer}, or train again with an input example (param input-example)"
 
 
 def serve_model(settings: Settings, scratch: Scratch, *, threads: int, place: WorkerPlace | None = None) -> None:
     """Checks, loads and serves until a signal. ``place``: as one of several workers. Raises TaskError."""
     warnings.showwarning = warning_line
+    sys.setswitchinterval(SWITCH)
     loading_since = time.monotonic()
     with source_of(settings, place) as source:
         checked = check_files(settings.model_dir.absolute(), settings.model_digest)
