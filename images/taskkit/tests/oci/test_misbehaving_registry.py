@@ -6,7 +6,7 @@ import json
 import pytest
 
 from taskkit.errors import IntegrityError, TaskError
-from taskkit.oci import uploads
+from taskkit.oci import transport, uploads
 from taskkit.oci.content import bytes_blob
 from taskkit.oci.documents import LAYER_TAR, Platform
 from taskkit.oci.images import Addition, append, read_base, scratch
@@ -189,6 +189,17 @@ def test_a_truncated_manifest_is_read_again(fake, target):
     fake.fail("GET", "manifests", cut=True, times=100)
     with pytest.raises(TaskError, match=r"reading .*failed"):
         target.fetch("v1")
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_body_that_drips_without_end_is_given_up(fake, target, monkeypatch, status):
+    push(image_of(), target, "v1", "fail")
+    monkeypatch.setattr(transport, "BODY_SECONDS", 0.05)
+    fake.fail("GET", "manifests", times=100, slow=0.1, status=status if status != 200 else 0)
+    message = r"took longer than .*; the registry is too slow" if status == 200 else "403"
+    with pytest.raises(TaskError, match=message):
+        target.fetch("v1")
+    assert fake.count("GET", "manifests") == 1
 
 
 def test_a_manifest_with_a_wrong_digest_is_refused(fake, target):

@@ -20,7 +20,9 @@ from taskkit.oci.transport import (
     Response,
     Transport,
     absolute,
+    drain,
     origin,
+    pieces,
     shown,
 )
 
@@ -66,7 +68,7 @@ class Registry:
     def _try_schemes(self) -> str:
         """Loopback and private addresses: TLS first, plain HTTP where nothing there speaks TLS."""
         try:
-            self.transport.send(Call("GET", f"https://{self._address}/v2/"), retry=False).drain_conn()
+            drain(self.transport.send(Call("GET", f"https://{self._address}/v2/"), retry=False))
         except ConnectionFailedError as error:
             if error.settled:  # else whoever stands in between could have credentials sent in clear
                 raise
@@ -99,7 +101,7 @@ class Registry:
                 return response
             if not self._answer(response, secrets, scopes, repository):
                 return response
-            response.drain_conn()
+            drain(response)
         raise AssertionError("unreachable")
 
     def _secrets(self, scopes: frozenset[str], repository: str) -> dict[str, str]:
@@ -196,12 +198,17 @@ class Registry:
 
 def read_some(response: Response, limit: int) -> bytes:
     """Up to ``limit`` bytes of an answer's body; what broke off counts as ended."""
+    found = b""
     try:
-        return response.read(limit) or b""
+        for piece in pieces(response):
+            found += piece
+            if len(found) >= limit:
+                break
     except (HTTPError, OSError):
-        return b""
+        return found[:limit]
     finally:
         response.release_conn()
+    return found[:limit]
 
 
 class _ErrorItem(msgspec.Struct, frozen=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from taskkit.oci.documents import DOCUMENT_LIMIT, INDEXES, MANIFESTS, Descriptor
 from taskkit.oci.references import RegistryReference
 from taskkit.oci.registry import RefusedError, Registry, read_some
 from taskkit.oci.transport import (
+    BODY_SECONDS,
     ERROR_BODY_LIMIT,
     ConnectionFailedError,
     Patience,
@@ -26,9 +26,9 @@ from taskkit.oci.transport import (
     Transport,
     absolute,
     connection_failed,
+    drain,
+    pieces,
 )
-
-_DOCUMENT_SECONDS = 120.0
 
 
 class Registries:
@@ -82,7 +82,7 @@ class Repository:
         """The digest that a tag leads to, empty where there is no such tag. Asked as one who may push."""
         accept = {"Accept": ", ".join((*INDEXES, *MANIFESTS))}
         response = self.registry.send("HEAD", self.url(f"manifests/{tag}"), self.push, accept)
-        response.drain_conn()
+        drain(response)
         if response.status == 404:
             return ""
         if response.status != 200:
@@ -166,7 +166,7 @@ class Repository:
 
     def has_blob(self, descriptor: Descriptor) -> bool:
         response = self.registry.send("HEAD", self.url(f"blobs/{descriptor.digest}"), self.push)
-        response.drain_conn()
+        drain(response)
         if response.status not in (200, 404):
             raise self.refuse(response, f"look up blob {descriptor.digest} in {self.name}")
         return response.status == 200
@@ -177,7 +177,7 @@ class Repository:
         response = self.registry.send("PUT", self.url(f"manifests/{reference}"), self.push, headers, found.content)
         if response.status not in (200, 201, 202):
             raise self.refuse(response, f"store the manifest {self.name} ({reference})")
-        response.drain_conn()
+        drain(response)
         told = response.headers.get("Docker-Content-Digest", found.digest)
         if told != found.digest:
             raise IntegrityError(
@@ -211,14 +211,15 @@ class Repository:
 
 def _limited(response: Response, what: str) -> bytes:
     """A document's body. Raises HTTPError where it broke off, TaskError where it is too long or takes for ever."""
-    parts, size, until = [], 0, time.monotonic() + _DOCUMENT_SECONDS
-    for chunk in response.stream(1 << 16, decode_content=False):
-        parts.append(chunk)
-        size += len(chunk)
-        if size > DOCUMENT_LIMIT:
-            raise TaskError(f"{what} is longer than {DOCUMENT_LIMIT} bytes", "this is no image manifest or config")
-        if time.monotonic() > until:
-            raise TaskError(
-                f"{what} took longer than {_DOCUMENT_SECONDS:.0f} s", "the registry is too slow; run again later"
-            )
+    parts, size = [], 0
+    try:
+        for piece in pieces(response):
+            parts.append(piece)
+            size += len(piece)
+            if size > DOCUMENT_LIMIT:
+                raise TaskError(f"{what} is longer than {DOCUMENT_LIMIT} bytes", "this is no image manifest or config")
+    except TimeoutError as error:
+        raise TaskError(
+            f"{what} took longer than {BODY_SECONDS:.0f} s", "the registry is too slow; run again later"
+        ) from error
     return b"".join(parts)

@@ -14,7 +14,7 @@ import random
 import ssl
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -31,6 +31,7 @@ AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REDIRECT_LIMIT = 5
 ERROR_BODY_LIMIT = 64 << 10
+BODY_SECONDS = 120.0
 _TIMEOUT = urllib3.Timeout(connect=15, read=60)
 
 Body = bytes | Iterable[bytes] | None
@@ -123,7 +124,7 @@ class Transport:
                     raise failure
                 return response
             if failure is None:
-                response.drain_conn()
+                drain(response)
             self.patience.sleep(pause)
             spent += pause
 
@@ -141,7 +142,7 @@ class Transport:
                 raise TaskError(f"{call} is redirected from https to {shown(target)}", "mend the registry's address")
             if origin(target) != origin(url):
                 secrets = {}
-            response.drain_conn()
+            drain(response)
             url = target
         raise TaskError(f"{call} is redirected more than {REDIRECT_LIMIT} times", "mend the registry's address")
 
@@ -178,6 +179,33 @@ class Transport:
     def _context(self) -> ssl.SSLContext:
         """Reading the system's authorities takes as long as a request, and nothing in clear needs them."""
         return self._own_context or tls_context(None)
+
+
+def pieces(response: Response) -> Iterator[bytes]:
+    """A body of a few kilobytes as it comes. Raises TimeoutError where it takes longer than BODY_SECONDS as a whole.
+
+    The timeout of a connection is one between two bytes, which a body that drips never meets.
+    """
+    until = time.monotonic() + BODY_SECONDS
+    while piece := response.read1(1 << 16, decode_content=False):
+        yield piece
+        if time.monotonic() > until:
+            raise TimeoutError
+
+
+def drain(response: Response) -> None:
+    """Reads what is left of an answer, so that its connection can be used again; gives it up where that takes long."""
+    left = ERROR_BODY_LIMIT
+    try:
+        for piece in pieces(response):
+            left -= len(piece)
+            if left < 0:
+                response.close()
+                return
+    except (HTTPError, OSError):
+        response.close()
+    finally:
+        response.release_conn()
 
 
 def _streams(body: Body) -> bool:

@@ -15,7 +15,7 @@ from taskkit.oci.content import Blob, Chunks
 from taskkit.oci.documents import CONFIG
 from taskkit.oci.registry import RefusedError
 from taskkit.oci.repository import Repository
-from taskkit.oci.transport import AGAIN, ConnectionFailedError, Response, absolute, retry_after
+from taskkit.oci.transport import AGAIN, ConnectionFailedError, Response, absolute, drain, retry_after
 
 BlobFate = Literal["present", "mounted", "written"]
 CHUNK_SIZE = 32 << 20
@@ -54,7 +54,7 @@ def _mount(blob: Blob, repository: Repository, source: str) -> str:
     query = urlencode({"mount": blob.digest, "from": source})
     scopes = repository.push | {f"repository:{source}:pull"}
     response = repository.registry.send("POST", f"{repository.url('blobs/uploads/')}?{query}", scopes)
-    response.drain_conn()
+    drain(response)
     if response.status == 201:
         return ""
     return _location(response, repository) if response.status == 202 else _start(repository)
@@ -66,7 +66,7 @@ def _start(repository: Repository) -> str:
     )
     if response.status != 202:
         raise repository.refuse(response, f"start an upload to {repository.name}")
-    response.drain_conn()
+    drain(response)
     return _location(response, repository)
 
 
@@ -150,7 +150,7 @@ class _Upload:
 
     def _check(self, response: Response) -> None:
         told = response.headers.get("Docker-Content-Digest", self._blob.digest)
-        response.drain_conn()
+        drain(response)
         if told != self._blob.digest:
             raise TaskError(f"{self._repository.name} stored blob {self._blob.digest} as {told}", "check the registry")
 
@@ -176,7 +176,7 @@ class _Upload:
                 return response
             if response.status not in (202, 204):
                 return response
-            response.drain_conn()
+            drain(response)
             location = _location(response, self._repository, location)
             end = response.headers.get("Range", "").rpartition("-")[2]
             reached = (
