@@ -145,7 +145,29 @@ def test_scripts_that_stop_at_an_error_are_fine(tree, first):
 
 
 @pytest.mark.parametrize(
-    "script", ["#!/bin/sh\nonly one\n", "#!/usr/bin/env python3\na()\nb()\n", "#!/bin/sh\n# a\n\nexec a\n"]
+    "script",
+    [
+        "#!/bin/sh\na\necho done\n",
+        "#!/bin/sh\nA=$(a)\necho done\n",
+        "#!/bin/sh\nfor one in 1 2; do\n  a\n  b\ndone\n",
+        "#!/bin/sh\nif [ -f a ]; then\n  a\nfi\necho done\n",
+    ],
+)
+def test_a_failure_that_is_passed_over_is_found(tree, script):
+    step(tree, "script: |\n" + "".join(f"    {one}\n" for one in script.splitlines()))
+    assert len(tree.of("no-set-e")) == 1
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "#!/bin/sh\nonly one\n",
+        "#!/usr/bin/env python3\na()\nb()\n",
+        "#!/bin/sh\n# a\n\nexec a\n",
+        "#!/bin/sh\nlong \\\n  --option \\\n  last\n",
+        '#!/bin/sh\nexport A="${B}"\na\n',
+        '#!/bin/sh\nif [ "$A" = b ]; then\n  echo wrong\n  exit 1\nfi\necho right\n',
+    ],
 )
 def test_where_nothing_can_be_passed_over_nothing_is_said(tree, script):
     step(tree, "script: |\n" + "".join(f"    {one}\n" for one in script.splitlines()))

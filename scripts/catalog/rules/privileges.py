@@ -13,7 +13,7 @@ from catalog.engine.validation.parts import Part
 from catalog.rules.subject import Container, Subject, containers_of
 
 _CONTEXT = "securityContext"
-_PROFILES = {"RuntimeDefault", "Localhost"}
+_PROFILES = ("RuntimeDefault", "Localhost")
 _HOST_FIELDS = ("hostNetwork", "hostPID", "hostIPC")
 
 

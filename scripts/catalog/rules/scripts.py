@@ -29,6 +29,12 @@ _INSTALLS = re.compile(
 _STOPS = re.compile(r"^[^#\n]*\bset[ \t]+(?:-\w+[ \t]+)*(?:-[a-zA-Z]*e|-o[ \t]+errexit|-[a-zA-Z]*o[ \t]+errexit)",
                     re.MULTILINE)  # fmt: skip
 _NOTHING = re.compile(r"\s*(?:#.*)?|\s*(?:fi|done|esac|else|then|do|\}|\))\s*;?\s*")
+_HARMLESS = re.compile(
+    r"(?!.*(?:\$\(|`))(?:(?:(?:export|local|readonly)[ \t]+)?\w+=\S*"
+    r"|(?:echo|printf|exit|return|set|unset|shift|true|:)\b.*)"
+    r"|(?:if|elif|while|until|for|case)\b.*|[^\s()]+\)"
+)
+"""Lines of a shell script whose failure nobody misses; conditions are not stopped by ``set -e`` either."""
 
 
 def check(subject: Subject) -> None:
@@ -136,8 +142,14 @@ def _check_shell_script(subject: Subject, container: Container, code: Code) -> N
         message = f"the script of {container.title} has no shebang: it runs by /bin/sh -e, if the image has one"
         subject.say("no-shebang", code.where, message, "begin it with #!/bin/sh or another interpreter")
         return
-    lines = [line for line in code.text.splitlines() if not _NOTHING.fullmatch(line)]
     stops = re.search(r"-[a-zA-Z]*e", code.options) or _STOPS.search(code.text)
-    if code.is_shell and len(lines) > 1 and not stops:
+    if code.is_shell and not stops and _goes_on(code.text):
         message = f"the script of {container.title} goes on after a command has failed"
         subject.say("no-set-e", code.where, message, "write 'set -e' (or 'set -euo pipefail' for bash) at its top")
+
+
+def _goes_on(script: str) -> bool:
+    """Whether a command that may fail is not the last one."""
+    plain = references.replace(script.replace("\\\n", " "), lambda _: "_")
+    lines = [line.strip() for line in plain.splitlines() if not _NOTHING.fullmatch(line)]
+    return any(not _HARMLESS.fullmatch(line) for line in lines[:-1])
