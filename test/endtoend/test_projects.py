@@ -118,12 +118,15 @@ SAMPLES = [
             ("cloudpickle", "pickle", "model.pkl"),
         )
     ),
-    Sample(
-        "script", "sagemaker",
-        {"script": "sklearn_abalone.py", "dataset": "abalone.csv", "args": [], "hyperparameters": ["alpha=1e-9"],
-         "rules": "mean_squared_error: {max: 0.01}", "onnx": "off"},
-        ({"length": 0.5, "diameter": 0.25},), (7.0,),
-        expected={"estimator.original_name": "model.joblib", "metrics": {"mean_squared_error": float}},
+    pytest.param(
+        Sample(
+            "script", "sagemaker",
+            {"script": "sklearn_abalone.py", "dataset": "abalone.csv", "args": [], "hyperparameters": ["alpha=1e-9"],
+             "rules": "mean_squared_error: {max: 0.01}", "onnx": "off"},
+            ({"length": 0.5, "diameter": 0.25},), (7.0,),
+            expected={"estimator.original_name": "model.joblib", "metrics": {"mean_squared_error": float}},
+        ),
+        marks=slow,
     ),
     pytest.param(
         Sample(
