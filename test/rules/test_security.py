@@ -52,6 +52,13 @@ def test_a_default_may_be_a_part_of_the_image_or_name_another_param(tree):
     assert set(image(tree, "$(params.i)", twice)) == {"image-latest"}
 
 
+@pytest.mark.parametrize(
+    ("reference", "says"), [("ghcr.io/a/b", "but no tag"), ("ghcr.io/a/b:latest", "but the tag latest")]
+)
+def test_of_an_image_with_a_digest_it_is_said_which_tag_it_lacks(tree, reference, says):
+    assert image(tree, f"{reference}@{DIGEST}")["image-tag"].message.endswith(says)
+
+
 def test_an_image_that_only_the_caller_knows_is_a_warning(tree):
     assert image(tree, "$(params.i)", "[{name: i}]")["image-variable"].level is Level.WARNING
 

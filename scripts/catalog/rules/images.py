@@ -82,7 +82,8 @@ def _check(subject: Subject, image: str, where: FieldPath) -> None:
         subject.say("image-registry", where, message, f"write {_qualified(image)}")
     if match["digest"]:
         if not match["tag"] or match["tag"] == "latest":
-            message = f"{_short(image)!r} tells people no version: it has a digest, but no tag"
+            tag = "the tag latest" if match["tag"] else "no tag"
+            message = f"{_short(image)!r} tells people no version: it has a digest, but {tag}"
             subject.say("image-tag", where, message, "write name:1.2.3@sha256:…; the digest decides")
     elif not match["tag"] or match["tag"] == "latest":
         what = "has no tag, which means latest" if not match["tag"] else "is tagged latest"
