@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,3 +155,19 @@ def test_version_tells_the_environment(capsys):
     shown = capsys.readouterr().out
     assert shown.startswith("bake 1.2.3\nPython 3.")
     assert "  msgspec " in shown
+
+
+def test_a_reader_that_goes_away_is_no_fault_of_ours():
+    program = (
+        "from taskkit.command_line import Outcome, Program, run, say; import sys\n"
+        "def work(_):\n    for at in range(10_000): say('a line of the log')\n    return Outcome({})\n"
+        "sys.exit(run(Program('talk', 'Talks.', '1', ()), work, []))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    error = process.stderr.read()
+    assert process.wait(60) == 3
+    assert error.startswith("talk: error: the output was closed before its end; ")
+    assert len(error.splitlines()) == 1

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from taskkit.errors import EXIT_DONE, EXIT_FAULT, TaskError, UsageError
+from taskkit.errors import EXIT_DONE, EXIT_FAILED, EXIT_FAULT, TaskError, UsageError
 
 # Tekton allows 4,096 bytes for all results of a pod's container; a task of ours stays far below (design rule).
 RESULTS_LIMIT = 1024
@@ -237,6 +237,11 @@ def run(program: Program, work: Callable[[Arguments], Outcome], argv: Sequence[s
     except KeyboardInterrupt:
         say_error(program, "interrupted")
         return 130
+    except BrokenPipeError:
+        # Python would say so once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say_error(program, "the output was closed before its end; let what reads the log read all of it")
+        return EXIT_FAILED
     except Exception as error:  # noqa: BLE001 - the one place where faults become an exit code
         if debug:
             traceback.print_exc()
