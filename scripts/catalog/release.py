@@ -6,7 +6,6 @@ import argparse
 import re
 import subprocess
 import sys
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +37,7 @@ from taskkit.errors import TaskError, UsageError
 from taskkit.oci.repository import Registries
 from taskkit.oci.transport import Patience
 
-DONE, OUR_FAULT, INTERRUPTED = 0, 70, 130
+DONE, INTERRUPTED = 0, 130
 _VERSION = re.compile(r"v?(\d+\.\d+(?:\.\d+)?)")
 _HURRY = Patience(attempts=2, total=5.0)
 """For what a release can do without."""
@@ -76,9 +75,6 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("release: interrupted; run it again to go on", file=sys.stderr)
         return INTERRUPTED
-    except Exception:  # noqa: BLE001 - Python's own exit code, 1, says nothing
-        traceback.print_exc()
-        return OUR_FAULT
     return DONE
 
 
