@@ -211,6 +211,7 @@ def test_git_clone_stays_a_tag_and_that_is_said_where_its_registry_was_never_rea
         (["--registry", "ghcr.io/x", "--version", "new"], "--version 'new' is no version"),
         (["--registry", "ghcr.io/x", "--hub-url", "ftp://x"], "--hub-url 'ftp://x' is no http(s) address"),
         (["mirror", "--from", "/x", "--to", "/x"], "--from and --to are both /x"),
+        (["mirror", "--from", "/x", "--to", "carried"], "a folder begins with / or ./"),
     ],
 )  # fmt: skip
 def test_wrong_usage_is_one_line_and_exit_code_2(arguments, says, capsys):

@@ -141,7 +141,10 @@ def parse_place(text: str, what: str, registries: Registries) -> Place:
     """
     if text.startswith(("/", ".")) or Path(text).is_dir():
         return FolderPlace(Path(text))
-    return registry_place(text, what, registries)
+    try:
+        return registry_place(text, what, registries)
+    except UsageError as error:
+        raise UsageError(error.problem, f"{error.remedy}; a folder begins with / or ./") from None
 
 
 def registry_place(text: str, what: str, registries: Registries) -> RegistryPlace:
