@@ -34,6 +34,9 @@ from model_server.settings import read_settings
 sys.path.insert(0, str(Path(__file__).parent))
 from small_models import MODELS, column_of, container_of, converted, plain_rows, signature_of, write_model  # noqa: F401
 
+PATIENCE = 180
+"""Seconds until a server says something, on a machine that is busy with a lot else."""
+
 
 @pytest.fixture(scope="session")
 def fitted():
@@ -243,7 +246,7 @@ class ServerProcess:
 
     def line_with(self, text):
         """Waits for a line that holds a text."""
-        while text not in (line := self._new.get(timeout=30) or ""):
+        while text not in (line := self._new.get(timeout=PATIENCE) or ""):
             assert self.process.poll() is None, (self.output, self.errors)
         return line
 
@@ -257,7 +260,7 @@ class ServerProcess:
         request = urllib.request.Request(self.url + path, data, headers or {"Content-Type": "application/json"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=20) as answer:
+            with opener.open(request, timeout=PATIENCE) as answer:
                 return Answer(status=answer.status, headers=dict(answer.headers), body=answer.read())
         except urllib.error.HTTPError as error:
             return Answer(status=error.code, headers=dict(error.headers), body=error.read())
@@ -267,7 +270,7 @@ class ServerProcess:
         return self.wait()
 
     def wait(self):
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=PATIENCE)
         for thread in self._threads:
             thread.join(10)
         return code
