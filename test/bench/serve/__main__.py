@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from contestants import PEER_REQUIREMENTS, PEERS, make_peer, train
 from measuring import Measured, measure
 from report import against_peers, chart, table
+from targets import verdicts
 
 MODELS = {
     "M1": "logistic regression, iris",
@@ -66,7 +67,8 @@ def main() -> int:
                                     connections=given.connections, only=set(given.servers))  # fmt: skip
         everything += found
         besides[name] = beside
-        texts.append(f"### {name}: {MODELS[name]}\n\n{table(found)}\n\n{against_peers(found)}\n{seen(beside)}\n")
+        texts.append(f"### {name}: {MODELS[name]}\n\n{table(found)}\n\n{against_peers(found)}\n"
+                     f"{seen(beside)}\n\n{verdicts(found, beside)}\n")  # fmt: skip
         print(texts[-1], flush=True)
     if given.output:
         given.output.mkdir(parents=True, exist_ok=True)
