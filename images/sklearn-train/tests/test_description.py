@@ -16,6 +16,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
 from sklearn_train.boundary_rows import boundary_rows
@@ -171,6 +172,15 @@ def test_a_forest_is_converted_only_as_far_as_it_is_equal_beside_its_thresholds(
     content, onnx = convert(scaled, signature, rows)
     assert (content, onnx.status) == (b"", "skipped")
     assert "single precision" in onnx.reason
+
+
+def test_a_classifier_whose_converter_knows_no_map_of_probabilities_is_converted_too():
+    vectors = make_pipeline(StandardScaler(), LinearSVC()).fit(
+        NUMBERS, np.where(NUMBERS[:, 0] > NUMBERS[:, 1], "a", "b")
+    )
+    signature, rows, _ = described(vectors, NUMBERS)
+    content, onnx = convert(vectors, signature, rows)
+    assert (bool(content), onnx.status) == (True, "proved"), onnx.reason
 
 
 def test_a_model_without_a_converter_is_skipped_with_the_reason():

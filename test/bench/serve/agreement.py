@@ -132,7 +132,10 @@ def agreement(name: str, kind: str, estimator: Any, folder: Path) -> Agreement:
         numbers = (served.predictions, expected[0])
     if numbers[0] is not None and numbers[1] is not None:
         one, other = (np.asarray(values, float) for values in numbers)
-        found.largest_difference = float(np.max(np.abs(one - other) / np.maximum(1, np.abs(other))))
+        both = ~np.isnan(one) & ~np.isnan(other)  # neighbours that are not there, for example
+        if (np.isnan(one) != np.isnan(other)).any():
+            found.problem = "one gives a number, the other none"
+        found.largest_difference = float(np.max(np.abs(one - other)[both] / np.maximum(1, np.abs(other[both]))))
     return found
 
 
