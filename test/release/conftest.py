@@ -57,7 +57,7 @@ def small_image(text: str, version: str = "0.1.0"):
 
 @dataclass
 class SmallCatalog:
-    """A copy of the tree's Tasks and Pipelines, with images that are there but small."""
+    """A copy of Tasks and Pipelines of the tree, with images that are there but small."""
 
     root: Path
     images: Path
@@ -95,10 +95,19 @@ class SmallCatalog:
         release.publish(settings, self.tree, Progress())
 
 
+OBJECTS = {
+    "task": ("metric-gate", "model-serve-build", "sklearn-train"),
+    "pipeline": ("clone-train-gate-build", "train-gate-build"),
+}
+"""In their first version, whatever the tree has besides: a new Task or version changes no test."""
+
+
 def make_catalog(folder: Path) -> SmallCatalog:
     made = SmallCatalog(folder / "tree", folder / "images")
-    for name in ("task", "pipeline"):
-        shutil.copytree(ROOT / name, made.root / name)
+    for kind, names in OBJECTS.items():
+        for name in names:
+            shutil.copytree(ROOT / kind / name / "0.1", made.root / kind / name / "0.1")
+            shutil.copy(ROOT / kind / name / "CHANGELOG.md", made.root / kind / name)
     for named in program_images(read_objects(made.root)):
         made.set_image(named.program, f"{named.program}, version {named.tag}", named.tag)
     return made
