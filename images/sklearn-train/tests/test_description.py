@@ -175,9 +175,7 @@ def test_a_forest_is_converted_only_as_far_as_it_is_equal_beside_its_thresholds(
 
 
 def test_a_classifier_whose_converter_knows_no_map_of_probabilities_is_converted_too():
-    vectors = make_pipeline(StandardScaler(), LinearSVC()).fit(
-        NUMBERS, np.where(NUMBERS[:, 0] > NUMBERS[:, 1], "a", "b")
-    )
+    vectors = LinearSVC().fit(NUMBERS, np.where(NUMBERS[:, 0] > NUMBERS[:, 1], "a", "b"))
     signature, rows, _ = described(vectors, NUMBERS)
     content, onnx = convert(vectors, signature, rows)
     assert (bool(content), onnx.status) == (True, "proved"), onnx.reason

@@ -173,19 +173,17 @@ def _converted(estimator: Any, inputs: list[tuple[str, Any]]) -> bytes:
     from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
     # The default locale en_US is seldom installed in images; C is everywhere, and what it lower-cases is proved.
-    options: dict[Any, Any] = {kind: {"locale": "C"} for kind in (CountVectorizer, TfidfVectorizer)}
-    if hasattr(estimator, "classes_"):
-        options[id(estimator)] = {"zipmap": False}
+    texts: dict[Any, Any] = {kind: {"locale": "C"} for kind in (CountVectorizer, TfidfVectorizer)}
+    no_map = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else {}
     # Version 3 of the machine learning operators is the newest that every converter of skl2onnx knows.
     opsets = {"": skl2onnx.get_latest_tested_opset_version(), "ai.onnx.ml": 3}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Without a name the graph would get a random one, and each run another file.
         try:
-            model = skl2onnx.convert_sklearn(estimator, "model", inputs, options=options, target_opset=opsets)
+            model = skl2onnx.convert_sklearn(estimator, "model", inputs, options=texts | no_map, target_opset=opsets)
         except NameError:  # LinearSVC's converter knows no such option, and makes no such map
-            options.pop(id(estimator), None)
-            model = skl2onnx.convert_sklearn(estimator, "model", inputs, options=options, target_opset=opsets)
+            model = skl2onnx.convert_sklearn(estimator, "model", inputs, options=texts, target_opset=opsets)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
