@@ -15,7 +15,7 @@ from typing import Any
 
 from catalog.engine.outcomes import Reason, RunOutcome, Status, TaskOutcome
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 _PATH = re.compile(r"(?<![\w.])/(?:tekton|workspace|tmp)(?:/[\w.-]+)+")
 
 
@@ -71,7 +71,7 @@ def _seen(task: TaskOutcome) -> tuple[Any, ...]:
 def masked(results: Mapping[str, Any]) -> str:
     """Results as JSON, without what can only differ."""
     text = json.dumps(dict(sorted(results.items())), ensure_ascii=False)
-    return _PATH.sub("<path>", _DIGEST.sub("sha256:<digest>", text))
+    return _PATH.sub("<path>", _DIGEST.sub("<digest>", text))
 
 
 def table(compared: Iterable[Compared]) -> str:
@@ -111,5 +111,5 @@ def row(*cells: object) -> str:
 
 
 def _cell(text: str) -> str:
-    text = _DIGEST.sub("sha256:<digest>", text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    text = _DIGEST.sub("<digest>", text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
     return " ".join(text.split())

@@ -37,9 +37,11 @@ def test_each_difference_is_named():
 
 def test_digests_and_paths_are_masked_and_what_never_ran_need_not_be_known():
     here = replace(
-        HERE, results={"d": "sha256:" + "a" * 64, "p": "/tmp/x/y"}, tasks=(replace(BUILD, status=Status.NOT_RUN),)
+        HERE,
+        results={"d": "sha256:" + "a" * 64, "e": "x:" + "c" * 64, "p": "/tmp/x/y"},
+        tasks=(replace(BUILD, status=Status.NOT_RUN),),
     )
-    there = replace(HERE, results={"d": "sha256:" + "b" * 64, "p": "/tekton/results/y"}, tasks=())
+    there = replace(HERE, results={"d": "sha256:" + "b" * 64, "e": "x:" + "d" * 64, "p": "/tekton/results/y"}, tasks=())
     assert Compared("p", here, there).differences == ()
 
 
