@@ -4,6 +4,8 @@ import json
 import pickle
 import shutil
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -89,3 +91,26 @@ def test_mixed_types_bring_the_projects_modules_and_their_missing_values(run):
     assert manifest.onnx.status == "off"
     rows = json.loads((done.project / "model" / "golden.json").read_text())["rows"]
     assert any(None in row for row in rows)
+
+
+def test_what_the_script_of_a_lost_pod_still_writes_changes_nothing(run, script):
+    project = script(
+        "import pickle, sys\nfrom sklearn.linear_model import LinearRegression\n"
+        "pickle.dump(LinearRegression().fit([[0.0], [1.0], [3.0]], [1, 2, 4]), open(sys.argv[1], 'wb'))\n"
+        "open(sys.argv[2], 'w').write('{\"r2\": 1.0}')\n"
+    )
+
+    def lost():
+        until = time.monotonic() + 60
+        while not list(project.glob(".model.new-*/metrics.json")) and time.monotonic() < until:
+            time.sleep(0.001)
+        for name in ("model.pkl", "metrics.json"):
+            (project / ".model.training" / name).write_text("of another process")
+
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(lost)
+        done = run(project, "--onnx=off", "--", "{model}", "{metrics}")
+        writing.result()
+    assert (done.code, done.error) == (0, "")
+    assert done.manifest().metrics == {"r2": 1.0}
+    assert done.manifest().estimator.class_name.endswith("LinearRegression")

@@ -39,10 +39,10 @@ _SUFFIXES = {"pickle": ".pkl", "cloudpickle": ".pkl", "joblib": ".joblib", "skop
 
 @dataclass(frozen=True)
 class Results:
-    """What the script left."""
+    """What the script left, out of its reach in the new directory."""
 
-    model: Found
-    metrics_file: Found
+    model: Path
+    found: Found
     metrics: dict[str, float | int]
 
 
@@ -114,10 +114,11 @@ def _model_directory(
         overlay = install_overlay(request.requirements, request.workspace, request.pip_config, private)
     before = snapshot(request.workspace, (request.model_file, request.metrics_file))
     _run_script(request, overlay, private, told)
-    results = _results(request, Outputs(request.workspace, told, before))
+    results = _results(request, Outputs(request.workspace, told, before), fresh)
     described = describe(_material(request, results, overlay, private, fresh))
     _check_onnx(request, described.proof.onnx)
-    file = _place(results, described, overlay, fresh, told)
+    file = results.model.rename(fresh / f"model{_SUFFIXES[described.description.format]}").name
+    overlay.copy_to(fresh)
     manifest = _manifest(request, source, dataset, results, described, file, fresh)
     (fresh / MANIFEST).write_bytes(manifest.to_json())
     _say_what_the_build_refuses(manifest, fresh, request.relative(request.model_dir))
@@ -175,22 +176,25 @@ def _run_script(request: Request, overlay: Overlay, private: Path, told: Path) -
     return ended
 
 
-def _results(request: Request, outputs: Outputs) -> Results:
+def _results(request: Request, outputs: Outputs, fresh: Path) -> Results:
+    """Takes the files before anything looks into them: where a pod was lost, its script may be writing still."""
     model = outputs.find(MODEL_FILE, request.model_file)
     metrics_file = outputs.find(METRICS_FILE, request.metrics_file)
-    metrics, others = read_metrics(metrics_file.file, metrics_file.name)
-    if others:
-        say(f"note: of {metrics_file.name} these are no finite numbers, and so no metrics: {', '.join(others[:10])}")
     if extra := outputs.not_taken([model.file, metrics_file.file]):
         say(f"note: not part of the model directory: {', '.join(extra[:10])}")
-    return Results(model, metrics_file, metrics)
+    _take(model.file, fresh / "model", outputs.told)
+    _take(metrics_file.file, fresh / METRICS, outputs.told)
+    metrics, others = read_metrics(fresh / METRICS, metrics_file.name)
+    if others:
+        say(f"note: of {metrics_file.name} these are no finite numbers, and so no metrics: {', '.join(others[:10])}")
+    return Results(fresh / "model", model, metrics)
 
 
 def _material(request: Request, results: Results, overlay: Overlay, private: Path, fresh: Path) -> Material:
-    beside = [results.model.file.with_name(f"input_example{suffix}") for suffix in (".json", ".csv")]
+    beside = [results.found.file.with_name(f"input_example{suffix}") for suffix in (".json", ".csv")]
     example = request.input_example or next((file for file in beside if file.is_file()), None)
     return Material(
-        request=request, model_file=results.model.file, shown_model=results.model.name, private=private, target=fresh,
+        request=request, model_file=results.model, shown_model=results.found.name, private=private, target=fresh,
         overlay=overlay.folder, input_example=example,
     )  # fmt: skip
 
@@ -199,15 +203,6 @@ def _check_onnx(request: Request, onnx: Onnx) -> None:
     if request.onnx == "require" and onnx.status != "proved":
         raise TaskError(f"onnx is require, but the model could not be converted: {onnx.reason}",
                         "use onnx: auto, or an estimator that converts")  # fmt: skip
-
-
-def _place(results: Results, described: Described, overlay: Overlay, fresh: Path, told: Path) -> str:
-    """Puts the script's files and the wheels into the new directory; gives the model's file name there."""
-    name = "model" + _SUFFIXES[described.description.format]
-    _take(results.model.file, fresh / name, told)
-    _take(results.metrics_file.file, fresh / METRICS, told)
-    overlay.copy_to(fresh)
-    return name
 
 
 def _take(file: Path, target: Path, told: Path) -> None:
@@ -235,7 +230,7 @@ def _manifest(
         schema_version="1",
         files=file_entries(fresh),
         estimator=Estimator(
-            class_name=description.class_name, file=file, format=description.format, original_name=results.model.name,
+            class_name=description.class_name, file=file, format=description.format, original_name=results.found.name,
             task=description.task, project_globals=description.project_globals,
             package_globals=description.package_globals,
         ),
