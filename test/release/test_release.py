@@ -99,6 +99,7 @@ def test_tags_that_moved_lead_back_when_a_later_one_fails(already, monkeypatch, 
     assert files(already.out) == folder
 
 
+@pytest.mark.slow
 def test_a_tag_that_somebody_else_moves_meanwhile_is_noticed_and_put_back(already, monkeypatch, capsys):
     before = published(already.registry)
     already.catalog.set_image("metric-gate", "another content")
@@ -118,6 +119,7 @@ def test_a_tag_that_somebody_else_moves_meanwhile_is_noticed_and_put_back(alread
     assert "put back: " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_new_tags_that_a_registry_will_not_delete_are_named(fresh, monkeypatch, capsys):
     monkeypatch.setattr(run, "verify_tags", lambda *_: (_ for _ in ()).throw(TaskError("no", "run again")))
     with pytest.raises(TaskError, match="no"):
