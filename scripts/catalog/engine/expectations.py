@@ -21,7 +21,7 @@ The local engine and the harness for real clusters read the same ones; the run s
                          between them. With ``test/expect-reason`` Tekton takes the document and fails the run at its
                          start for that reason, which the local engine sees beforehand. No other expectation makes sense
                          beside it, and the file holds no other run (:mod:`catalog.rejections`).
-``test/needs-tekton``    ``v1.13.0``: older versions of Tekton do otherwise, so the test is not run on them
+``test/needs-tekton``    ``v1.12.1``: older versions of Tekton do otherwise, so the test is not run on them
 ======================== ===============================================================================================
 
 Example::
@@ -105,7 +105,7 @@ def read(annotations: Mapping[str, str]) -> Expectations:
         raise ExpectationError(f"annotation {PREFIX}expect-status: {status!r} is neither Succeeded nor Failed")
     needed = given.get("needs-tekton", "")
     if needed and not re.fullmatch(r"v\d+\.\d+\.\d+", needed):
-        raise ExpectationError(f"annotation {PREFIX}needs-tekton: {needed!r} is no version like v1.13.0")
+        raise ExpectationError(f"annotation {PREFIX}needs-tekton: {needed!r} is no version like v1.12.1")
     skipped = given.get("expect-skipped")
     return Expectations(
         source=given.get("source", ""),

@@ -26,7 +26,7 @@ class Reason(StrEnum):
     COMPLETED = "Completed"
     FAILED = "Failed"
     STEP_FAILED = "StepFailed"
-    """A step ended with another exit code than 0 (``Failed`` before Tekton v1.13)."""
+    """A step ended with another exit code than 0 (``Failed`` before Tekton v1.12)."""
     IGNORED = "FailureIgnored"
     """The same for a pipeline task with ``onError: continue``."""
     TASK_TIMEOUT = "TaskRunTimeout"

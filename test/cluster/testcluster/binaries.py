@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from testcluster.errors import ClusterError
@@ -31,6 +31,10 @@ TEKTON_PROGRAMS = (
     "workingdirinit",
     "sidecarlogresults",
 )
+_LIFTED = {
+    # The versions of these that it asks for are not to be had everywhere; those of Tekton v1.15.0 are.
+    "v1.12.1": ("github.com/spiffe/spire-api-sdk v1.15.2", "github.com/jenkins-x/go-scm v1.15.31"),
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Part:
     """One module of ``modules/`` and what is built of it.
 
     ``version`` is that of the ``main_module``; ``packages`` are Go packages; ``data`` are folders of the main module that
-    are kept beside the binaries; ``links`` are further names of the binary.
+    are kept beside the binaries; ``links`` are further names of the binary; ``requires`` lifts modules it builds on.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Part:
     linker: str = ""
     data: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    requires: tuple[str, ...] = field(default=(), repr=False)  # told by the sources, which the recipe holds
 
     @property
     def directory(self) -> Path:
@@ -57,6 +62,7 @@ class Part:
     def sources(self) -> dict[str, str]:
         """The files of our module, the version filled in."""
         texts = {path.name: path.read_text() for path in sorted((MODULES / self.name).iterdir())}
+        texts["go.mod"] += "".join(f"\nrequire {each}\n" for each in self.requires)
         return {name: text.replace("@VERSION@", self.version) for name, text in texts.items()}
 
     def recipe(self) -> str:
@@ -108,7 +114,7 @@ def tkn() -> Part:
 def tekton(version: str) -> Part:
     module = "github.com/tektoncd/pipeline"
     packages = tuple(f"{module}/cmd/{program}" for program in TEKTON_PROGRAMS)
-    return Part("tekton", module, version, packages, data=("config",))
+    return Part("tekton", module, version, packages, data=("config",), requires=_LIFTED.get(version, ()))
 
 
 def parts(tekton_version: str) -> tuple[Part, ...]:
