@@ -31,9 +31,9 @@ TEKTON_PROGRAMS = (
     "workingdirinit",
     "sidecarlogresults",
 )
-_LIFTED = {
-    # The versions of these that it asks for are not to be had everywhere; those of Tekton v1.15.0 are.
-    "v1.12.1": ("github.com/spiffe/spire-api-sdk v1.15.2", "github.com/jenkins-x/go-scm v1.15.31"),
+_REPLACED = {
+    # The versions of these that it asks for are not to be had everywhere; those of Tekton v1.9.0 are.
+    "v1.12.1": ("github.com/spiffe/spire-api-sdk v1.14.0", "github.com/jenkins-x/go-scm v1.15.16"),
 }
 
 
@@ -42,7 +42,7 @@ class Part:
     """One module of ``modules/`` and what is built of it.
 
     ``version`` is that of the ``main_module``; ``packages`` are Go packages; ``data`` are folders of the main module that
-    are kept beside the binaries; ``links`` are further names of the binary; ``requires`` lifts modules it builds on.
+    are kept beside the binaries; ``links`` are further names of the binary; ``replaces`` names other versions of modules that it builds on.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Part:
     linker: str = ""
     data: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
-    requires: tuple[str, ...] = field(default=(), repr=False)  # told by the sources, which the recipe holds
+    replaces: tuple[str, ...] = field(default=(), repr=False)  # told by the sources, which the recipe holds
 
     @property
     def directory(self) -> Path:
@@ -62,7 +62,7 @@ class Part:
     def sources(self) -> dict[str, str]:
         """The files of our module, the version filled in."""
         texts = {path.name: path.read_text() for path in sorted((MODULES / self.name).iterdir())}
-        texts["go.mod"] += "".join(f"\nrequire {each}\n" for each in self.requires)
+        texts["go.mod"] += "".join(f"\nreplace {each.split()[0]} => {each}\n" for each in self.replaces)
         return {name: text.replace("@VERSION@", self.version) for name, text in texts.items()}
 
     def recipe(self) -> str:
@@ -114,7 +114,7 @@ def tkn() -> Part:
 def tekton(version: str) -> Part:
     module = "github.com/tektoncd/pipeline"
     packages = tuple(f"{module}/cmd/{program}" for program in TEKTON_PROGRAMS)
-    return Part("tekton", module, version, packages, data=("config",), requires=_LIFTED.get(version, ()))
+    return Part("tekton", module, version, packages, data=("config",), replaces=_REPLACED.get(version, ()))
 
 
 def parts(tekton_version: str) -> tuple[Part, ...]:
