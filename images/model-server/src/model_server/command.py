@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from model_server.cpu_limits import limit_library_threads, usable_processors
 from model_server.scratch import Scratch
 from model_server.settings import Settings, read_settings
-from model_server.worker_channel import WorkerPlace, own_place
+from model_server.worker_channel import WorkerPlace, own_place, tell_failed
 from taskkit.errors import EXIT_DONE, EXIT_FAULT, TaskError
 
 
@@ -28,8 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TaskError as error:
         if debug:
             traceback.print_exc()
-        if place is None or place.index == 0:  # workers fail alike
+        if place is None:
             print(f"model-server: error: {error}", file=sys.stderr, flush=True)
+        else:
+            tell_failed(place, str(error))
         return error.exit_code
     except Exception as error:  # noqa: BLE001  the one line for whatever is our own fault
         if debug:

@@ -1,4 +1,4 @@
-"""The worker's end of what it shares with its parent, see `workers`: connections come in, being ready goes out."""
+"""The worker's end of what it shares with its parent, see `workers`: connections come in, ready or why not goes out."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 ENVIRONMENT = "MODEL_SERVER_WORKER"
-READY, CONNECTION = b"ready ", b"c"
+READY, FAILED, CONNECTION = b"ready ", b"failed ", b"c"
 _MOST_AT_ONCE = 64
+_LONGEST_REASON = 3000
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ def own_place() -> WorkerPlace | None:
     """Where this process is a worker. Its own children are none."""
     text = os.environ.pop(ENVIRONMENT, "")
     return WorkerPlace(*map(int, text.split(","))) if text else None
+
+
+def tell_failed(place: WorkerPlace, why: str) -> None:
+    """Leaves it to the parent to say, once, since workers fail alike."""
+    os.write(place.channel, FAILED + why.encode()[:_LONGEST_REASON])
 
 
 def shared_memory(place: WorkerPlace, size: int) -> mmap.mmap:

@@ -25,7 +25,7 @@ from types import FrameType
 from model_server.serving import BACKLOG, SIGNALS, bound_socket, end_at_once, url_of
 from model_server.settings import Settings
 from model_server.warning_lines import warn
-from model_server.worker_channel import CONNECTION, ENVIRONMENT, READY, WorkerPlace
+from model_server.worker_channel import CONNECTION, ENVIRONMENT, FAILED, READY, WorkerPlace
 from taskkit.errors import EXIT_DONE, EXIT_FAULT
 
 RESTART_DELAY = 1.0
@@ -53,6 +53,7 @@ class Supervisor:
         self._restarts: list[tuple[float, int]] = []
         self._selector = selectors.DefaultSelector()
         self._announced = False
+        self._told = False
         self._failed: int | None = None
 
     def run(self) -> int:
@@ -123,6 +124,9 @@ class Supervisor:
             return
         except OSError:
             said = b""
+        if said.startswith(FAILED):
+            self._say_why(said.removeprefix(FAILED).decode(errors="replace"))
+            return
         if said:
             worker.ready = True
             if not self._announced and all(one.ready for one in self._workers):
@@ -135,10 +139,16 @@ class Supervisor:
         if self._signal:
             return
         if not self._announced:
-            self._failed = code if 0 < code < 128 else EXIT_FAULT  # it has said why
+            self._failed = code if 0 < code < 128 else EXIT_FAULT
             return
         warn(f"worker {worker.index} ended with {code}; another one is started in its place")
         self._restarts.append((time.monotonic() + RESTART_DELAY, worker.index))
+
+    def _say_why(self, why: str) -> None:
+        """At the start once for all workers, which fail alike; later for each one that can't start again."""
+        if self._announced or not self._told:
+            print(f"model-server: error: {why}", file=sys.stderr, flush=True)
+        self._told = True
 
     def _announce(self, listener: socket.socket, what: str) -> None:
         self._announced = True
