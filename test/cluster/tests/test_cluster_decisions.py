@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import testcluster
-from testcluster import binaries, file_images, host, native, packages
+from testcluster import binaries, file_images, host, native, packages, paths
 from testcluster.errors import ClusterError
 
 
@@ -146,7 +146,7 @@ def test_only_root_on_linux_has_a_native_cluster(monkeypatch):
 def test_two_commands_at_once_are_refused(cache, monkeypatch):
     cache.mkdir(parents=True)
     monkeypatch.setattr(native, "up", lambda *_: pytest.fail("started all the same"))
-    with (cache / "cluster.lock").open("w") as lock:
+    with (cache / f"cluster{paths.SUFFIX}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(ClusterError, match="another command is starting or ending the cluster"):
             testcluster.up(how="native")
