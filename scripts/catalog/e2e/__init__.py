@@ -30,8 +30,7 @@ SUCCEEDED, INVALID, FAILED, INTERRUPTED = 0, 2, 3, 130
 
 def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
-    certain = (options.names, options.only, options.compare, options.context, options.every_version)
-    options.scenarios = scenarios.NAME in options.names or not any(certain)
+    options.scenarios = scenarios.NAME in options.names
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         names = [name for name in options.names if name != scenarios.NAME]
@@ -90,7 +89,8 @@ def _verdicts(tests: Sequence[Test], options: argparse.Namespace, tekton: str) -
         tests, too_new = suitable(tests, stage.tekton)
         if too_new:
             _say(f"not run, since they need a newer Tekton: {', '.join(test.name for test in too_new)}")
-        _say(f"{count(tests)}, {options.jobs} at a time, in namespaces {stage.label}-… ({stage.level})")
+        if tests:
+            _say(f"{count(tests)}, {options.jobs} at a time, in namespaces {stage.label}-… ({stage.level})")
         try:
             verdicts = progress.run_all(tests, lambda test, number: run_test(test, stage, number), options.jobs)
             passed = not options.scenarios or _scenarios(stage, options)
@@ -98,7 +98,7 @@ def _verdicts(tests: Sequence[Test], options: argparse.Namespace, tekton: str) -
             if not stage.keep:
                 with suppress(KubectlError):
                     remove_namespaces(stage)
-        _say(f"{count(tests)} took {time.monotonic() - began:.0f} s")
+        _say(f"took {time.monotonic() - began:.0f} s")
         return verdicts, stage.tekton, passed
 
 
