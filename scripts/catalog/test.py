@@ -6,6 +6,7 @@ With names of Tasks, programs or Pipelines: just their tests, without the checks
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ from catalog.tree import Tree
 FAILED = 3
 _STABLE = ("--hypothesis-profile=ci",)
 """The same examples each time, and no deadlines: a busy machine is no failure."""
+_WORKERS = str((os.cpu_count() or 1) + 1)
+"""Many tests wait for processes: one worker more than there are processors."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def parts(root: Path, asked: list[str], *, slow: bool) -> list[Part]:
     found = [places(root, name) for name in asked]
     unit = [str(path.relative_to(root)) for place in found for path in place.unit]
     runs = [str(path.relative_to(root)) for place in found for path in place.runs]
-    catalog, workers = (sys.executable, "-m", "catalog"), ("-n", "2", "--dist", "worksteal")
+    catalog, workers = (sys.executable, "-m", "catalog"), ("-n", _WORKERS, "--dist", "worksteal")
     every = [Part("check", (*catalog, "check"))] if not asked else []
     if unit or not asked:
         options = (*_STABLE, *(workers if not asked else ()), *(("-m", "") if slow else ()))
