@@ -22,7 +22,7 @@ def verdicts(measured: Sequence[Measured], beside: dict[str, Any]) -> str:
     lines = ["| target | wanted | /predict | /v2 |", "|---|--:|--:|--:|"]
     for name, wanted, least, values in _targets(measured, beside):
         shown = [("–" if value is None else f"{value:.3g} {_verdict(value, wanted, least=least)}") for value in values]
-        lines.append(f"| {name} | {'≥' if least else '≤'} {wanted:g} | {' | '.join(shown)} |")
+        lines.append(f"| {name} | {'≥' if least else '≤'} {wanted:.3g} | {' | '.join(shown)} |")
     return "\n".join(lines)
 
 
