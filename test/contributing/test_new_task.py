@@ -32,6 +32,7 @@ def green(checkout, *checks):
     return runs.out
 
 
+@pytest.mark.slow
 def test_a_task_is_begun_given_logic_checked_and_run_and_goes_without_a_trace(checkout):
     begun = checkout.new("task", NAME)
     assert (begun.code, begun.err) == (0, "")

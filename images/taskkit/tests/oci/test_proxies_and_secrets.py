@@ -174,7 +174,7 @@ FAULTS = (
 STEPS = (("POST", "uploads"), ("PUT", "uploads"), ("PUT", "manifests"), ("HEAD", "manifests"), ("GET", "token"))
 
 
-@pytest.mark.parametrize("auth", ["basic", "bearer"])
+@pytest.mark.parametrize("auth", ["basic", pytest.param("bearer", marks=pytest.mark.slow)])
 def test_nothing_secret_is_ever_printed_with_debug_and_without(make_registry, tmp_path, capfd, auth):
     """Every fault at every step, as a program that fails by it prints it."""
     fake = make_registry()
