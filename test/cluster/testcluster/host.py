@@ -15,6 +15,8 @@ from testcluster.commands import environment, run, succeeds
 from testcluster.errors import ClusterError
 from testcluster.paths import CGROUP, HERE, HOST_ADDRESS, INTERFACE, PREFIX, UPLINK, binaries_directory, state_directory
 
+_WEIGHTS = {"cpu.shares": "8192", "cpu.weight": "800"}
+"""All pods together count as much as eight processes of the host, which wait for their answers (version 1 and 2)."""
 KEPT = ("registry", "log")  # of the state directory, when the cluster is gone
 
 
@@ -92,6 +94,9 @@ def make_cgroups() -> None:
         if (controllers := hierarchy / CGROUP / "cgroup.controllers").is_file():
             handed_down = hierarchy / CGROUP / "cgroup.subtree_control"
             handed_down.write_text(" ".join(f"+{controller}" for controller in controllers.read_text().split()))
+        for name, weight in _WEIGHTS.items():
+            if (hierarchy / CGROUP / name).is_file():
+                (hierarchy / CGROUP / name).write_text(weight)
 
 
 def _remove_cgroups() -> None:

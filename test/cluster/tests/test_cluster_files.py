@@ -52,10 +52,10 @@ def release(tmp_path):
     files = {
         "100-namespace.yaml": 'kind: Namespace\nlabels: {version: "devel"}',
         "300-crds/task.yaml": "kind: CustomResourceDefinition",
-        "500-webhooks.yaml": "kind: ValidatingWebhookConfiguration",
+        "500-webhooks.yaml": "kind: ValidatingWebhookConfiguration\nwebhooks:\n- name: v\n  sideEffects: None\n",
         "controller.yaml": "image: ko://github.com/tektoncd/pipeline/cmd/controller\n"
         "args: [ko://github.com/tektoncd/pipeline/cmd/nop, cgr.dev/chainguard/busybox@sha256:" + "0" * 64 + "]\n"
-        "requests:\n            cpu: 100m",
+        "requests:\n            cpu: 100m\nlimits:\n            cpu: 500m",
         "config-feature-flags.yaml": 'data:\n  set-security-context: "false"\n'
         '  set-security-context-read-only-root-filesystem: "false"\n'
         '  running-in-environment-with-injected-sidecars: "true"',
@@ -84,7 +84,8 @@ def test_tekton_gets_our_images_and_our_settings(release):
     assert '  set-security-context-read-only-root-filesystem: "false"\n' in text
     assert '  running-in-environment-with-injected-sidecars: "false"' in text
     assert '{version: "v1.15.0"}' in text
-    assert "cpu: 10m" in text
+    assert "requests:\n            cpu: 100m\nlimits:\n            cpu: 2000m" in text
+    assert "- name: v\n  sideEffects: None\n  timeoutSeconds: 30\n" in text
 
 
 def test_a_program_that_is_not_built_is_named(release):
