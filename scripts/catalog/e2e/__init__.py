@@ -112,7 +112,8 @@ def _once(tests: Sequence[Test], options: argparse.Namespace) -> int:
         options.junit.write_text(junit.document(verdicts), encoding="utf-8")
     if options.compare:
         options.compare.write_text(comparing.page(verdicts, tekton), encoding="utf-8")
-    passed &= not verdicts or progress.conclude(verdicts, *_commands(options))
+    remark = "" if passed else f"{scenarios.NAME} failed, see above the table; again: ./scripts/e2e {scenarios.NAME}"
+    passed &= not verdicts or progress.conclude(verdicts, *_commands(options), remark)
     return SUCCEEDED if passed else FAILED
 
 

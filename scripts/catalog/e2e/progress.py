@@ -67,11 +67,12 @@ def table(verdicts: Sequence[Verdict]) -> list[str]:
     ]
 
 
-def conclude(verdicts: Sequence[Verdict], again: str, watch: str) -> bool:
-    """Prints the table, what is wrong with those that failed, and the closing line. Whether all passed."""
+def conclude(verdicts: Sequence[Verdict], again: str, watch: str, remark: str = "") -> bool:
+    """Prints the table, what is wrong with those that failed, a remark, and the closing line. Whether all passed."""
     print("\n" + "\n".join(table(verdicts)))
     failed = [verdict for verdict in verdicts if not verdict.passed]
     for verdict in failed:
         explain(verdict, again, watch)
-    print(f"\n{len(verdicts) - len(failed)} passed, {len(failed)} failed", flush=True)
+    print(f"\n{remark}" if remark else "")
+    print(f"{len(verdicts) - len(failed)} passed, {len(failed)} failed", flush=True)
     return not failed
