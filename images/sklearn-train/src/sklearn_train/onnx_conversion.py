@@ -47,9 +47,7 @@ def convert(estimator: Any, signature: Signature, rows: Sequence[Row]) -> tuple[
     if reason := _unfit(signature, rows):
         return b"", Onnx("skipped", reason)
     checked = [*rows, *shuffled_rows(signature.columns, rows)]
-    checked += boundary_rows(
-        signature.columns, rows, lambda some: _table(_ask(estimator, signature, some)), _BOUNDARIES
-    )
+    checked += boundary_rows(signature.columns, rows, lambda some: _table(estimator, signature, some), _BOUNDARIES)
     expected = _ask(estimator, signature, checked)
     reasons = []
     for name, inputs in _input_plans(signature, estimator):
@@ -116,11 +114,15 @@ def _clear(table: Any) -> Any:
     return best[:, -1] - best[:, -2] > RELATIVE_TOLERANCE * np.maximum(1.0, np.abs(best[:, -1]))
 
 
-def _table(answer: _Expected) -> Any:
-    """One line of comparable values per row."""
-    if answer.numbers is not None:
-        return answer.numbers
-    return np.asarray([[str(value) for value in row] for row in answer.labels], dtype=object)
+def _table(estimator: Any, signature: Signature, rows: Sequence[Row]) -> Any:
+    """One line of comparable values per row, asked for many times: the probabilities alone where there are some."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        built = estimator_input(signature, rows)
+        if signature.outputs.probabilities:
+            return np.asarray(estimator.predict_proba(built))
+        predicted = np.asarray(estimator.predict(built)).reshape(len(rows), -1)
+    return predicted.astype(float) if signature.outputs.task == "regressor" else predicted.astype(str)
 
 
 Feed = Callable[[Sequence[Row]], dict[str, Any]]
@@ -134,7 +136,8 @@ def _input_plans(signature: Signature, estimator: Any) -> list[tuple[str, Plan]]
     columns = signature.columns
     numeric = all(column.kind in _NUMERIC for column in columns)
     plans: list[tuple[str, Plan]] = []
-    for name, kind, dtype in (("double", DoubleTensorType, np.float64), ("single", FloatTensorType, np.float32)):
+    precisions = [("double", DoubleTensorType, np.float64), ("single", FloatTensorType, np.float32)]
+    for name, kind, dtype in reversed(precisions) if _compares_floats(estimator) else precisions:
 
         def as_matrix(kind: Any = kind, dtype: Any = dtype) -> tuple[bytes, Feed]:
             content = _converted(estimator, [("X", kind([None, len(columns)]))])
@@ -150,6 +153,14 @@ def _input_plans(signature: Signature, estimator: Any) -> list[tuple[str, Plan]]
         if signature.container == "dataframe" or not numeric:
             plans.append((name, by_columns))
     return plans
+
+
+def _compares_floats(estimator: Any) -> bool:
+    """Whether scikit-learn itself rounds the inputs to single precision, so that doubles are the less exact way."""
+    from sklearn.ensemble._forest import BaseForest
+    from sklearn.tree import BaseDecisionTree
+
+    return isinstance(estimator, BaseForest | BaseDecisionTree)
 
 
 def _nan(value: Any) -> Any:
