@@ -214,9 +214,11 @@ KILLED = r"script src/train\.py was killed by SIGKILL after .*; often that is to
 
 @pytest.mark.skipif(not limited_group.available(), reason="needs root, and control groups that may be made")
 @pytest.mark.parametrize(("text", "said"), [
-    ("import time\nheld = []\nwhile True:\n    held.append(bytearray(b'x') * (8 << 20)); time.sleep(0.05)", NEAR),
-    ("held = bytearray(b'x') * (2 << 30)", f"{NEAR}|{KILLED}"),  # whether the kernel is faster
-], ids=["takes too much memory, slowly", "takes too much memory, at once"])  # fmt: skip
+    pytest.param("import time\nheld = []\nwhile True:\n    held.append(bytearray(b'x') * (8 << 20)); time.sleep(0.05)",
+                 NEAR, id="takes too much memory, slowly", marks=pytest.mark.slow),
+    pytest.param("held = bytearray(b'x') * (2 << 30)", f"{NEAR}|{KILLED}",  # whether the kernel is faster
+                 id="takes too much memory, at once"),
+])  # fmt: skip
 def test_a_script_that_runs_into_the_memory_limit_is_named_with_the_figures(text, said, tmp_path):
     project = project_of(Case("memory", "", text), tmp_path / "project")
     with limited_group.limited(memory=MEMORY) as join:

@@ -246,6 +246,7 @@ FURNACE = {"script": "train.py", "dataset": "data/readings.csv", "args": ["{data
            "onnx": "off"}  # fmt: skip
 
 
+@slow
 def test_arrays_without_names_with_two_outputs_are_judged_by_an_error_that_must_not_grow(project, tmp_path):
     baseline = tmp_path / "baseline"
     baseline.mkdir()
