@@ -88,6 +88,12 @@ def test_our_code_is_the_last_layer_and_nobody_is_root(program):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
+def test_home_and_user_are_set_where_kubernetes_does_not_put_them_into_params(program):
+    last_stage = _stages(program)[1].rpartition("\nFROM ")[2]
+    assert re.search(r"^ENV .*HOME=/tmp USER=nonroot\b", last_stage, re.MULTILINE)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_pip_gets_its_configuration_for_a_moment_only(program):
     text = _stages(program)[1]
     runs = re.findall(r"^RUN (?:.*\\\n)*.*$", text, re.MULTILINE)

@@ -16,6 +16,7 @@ from catalog.engine.params import ParamError
 from catalog.engine.planning import Plan, PlanError, plan
 from catalog.engine.programs import ProgramError, Programs
 from catalog.engine.sources import SourceError, Sources
+from catalog.engine.steps import merged
 from catalog.tree import TREE, Tree
 
 RUNS = ("TaskRun", "PipelineRun")
@@ -60,19 +61,32 @@ def prepare(request: Request, programs: Programs | None = None) -> Prepared:
         raise PlanError(dict.fromkeys(problems))
     everything = [*findings, *found]
     warnings = tuple(finding for finding in everything if finding.level is Level.WARNING)
-    notices = (*sources.notices, *_foreign(plans, programs), *_without_effect(everything), *_variables_in_params(runs))
+    notices = (
+        *sources.notices,
+        *_foreign(plans, programs),
+        *_without_effect(everything),
+        *_variables_in_params(runs, plans),
+    )
     return Prepared(plans, documents, warnings, notices)
 
 
-def _variables_in_params(runs: Iterable[Document]) -> list[str]:
-    """What Kubernetes, and so this engine, would put something else in place of."""
+def _variables_in_params(runs: Iterable[Document], plans: Iterable[Plan]) -> list[str]:
+    """What Kubernetes, and so this engine, puts something else in place of."""
+    steps = [
+        step
+        for plan in plans
+        for task in plan.tasks
+        for step in merged(task.spec["steps"], task.spec.get("stepTemplate"))
+    ]
+    known = {variable["name"] for step in steps for variable in step.get("env") or ()}
+    any_name = any(step.get("envFrom") for step in steps)
     values = ((param.get("name"), param.get("value")) for run in runs for param in run.body["spec"].get("params") or [])
     found = {(name, variable) for name, value in values for text in _texts(value) for variable in variables_in(text)}
     return [
-        f"param {name} holds $({variable}): if the step has such a variable, its value is put there, as on a cluster; "
+        f"param {name} holds $({variable}): where a step has such a variable, its value is put there, as on a cluster; "
         f"write $$({variable}) for the text itself"
-        for name, variable in sorted(found)
-    ]
+        for name, variable in sorted(found) if any_name or variable in known
+    ]  # fmt: skip
 
 
 def _texts(value: object) -> list[str]:

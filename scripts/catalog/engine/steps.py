@@ -5,8 +5,9 @@ Source: docs/tasks.md#defining-steps, docs/container-contract.md, cmd/entrypoint
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from catalog.engine.substitution import Replacements, Value, allows
 from catalog.engine.workspaces import WorkspaceError, contents
 
 _MERGED_BY = {"env": "name", "volumeMounts": "mountPath"}
+_LONGEST_ARGUMENT = 32 * 4096 - 1
+"""Bytes: MAX_ARG_STRLEN of execve(2) without the byte that ends it."""
 
 
 class StepError(ValueError):
@@ -249,10 +252,19 @@ def _not_started(step: Mapping[str, Any], command: Command, error: OSError) -> s
     what = "its script" if step.get("script") else command.argv[0]
     why = {"FileNotFoundError": "not found", "PermissionError": "not executable"}.get(type(error).__name__)
     if why is None:
-        why = "exec format error" if error.errno == 8 else (error.strerror or str(error))
+        why = "exec format error" if error.errno == errno.ENOEXEC else (error.strerror or str(error))
+    if error.errno == errno.E2BIG and (long := _longest(command.argv)):
+        why = (f"an argument is longer than the {_LONGEST_ARGUMENT} bytes that Linux takes in one ({long}); "
+               "put the value into a file of a workspace and pass its path")  # fmt: skip
     if step.get("script") and why == "not found":
         why = "the interpreter of its first line was not found"
     return f"could not be started: {what}: {why}"
+
+
+def _longest(argv: Sequence[str]) -> str:
+    """The beginning and size of an argument that is too long; nothing where all of them together are."""
+    size, text = max((len(os.fsencode(text)), text) for text in argv)
+    return f"{text[:40]!r}… of {size}" if size > _LONGEST_ARGUMENT else ""
 
 
 def _recorded(step: Mapping[str, Any], name: str, ended: process.Ended, around: Surroundings) -> StepOutcome:

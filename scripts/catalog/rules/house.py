@@ -10,6 +10,7 @@ from catalog.rules.subject import Container, Subject, containers_of
 
 _KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _CARD = ("artifacthub.io/category", "artifacthub.io/license")
+_OF_THE_IMAGE = ("HOME", "USER")
 _SCRATCH = "/tmp"  # noqa: S108 - the container's
 
 
@@ -61,6 +62,7 @@ def _check_container(subject: Subject, spec: Part, container: Container) -> None
         message = f"{container.title} asks for no CPU and no memory: it is the first to be evicted"
         subject.say("requests", where, message, "add computeResources: {requests: {cpu: …, memory: …}}")
     contexts = (container.template.part("securityContext"), part.part("securityContext"))
+    _check_environment(subject, container)
     for context in contexts:
         for key in ("runAsUser", "runAsGroup"):
             if context.number(key):
@@ -75,12 +77,16 @@ def _check_container(subject: Subject, spec: Part, container: Container) -> None
 
 def _check_scratch(subject: Subject, spec: Part, container: Container, where: FieldPath) -> None:
     holders = (container.template, container.part)
-    environment = {one.text("name"): one.text("value") for holder in holders for one in holder.parts("env")}
     mounted = {one.text("mountPath"): one.text("name") for holder in holders for one in holder.parts("volumeMounts")}
     empty = {volume.text("name") for volume in spec.parts("volumes") if "emptyDir" in volume}
     if mounted.get(_SCRATCH) not in empty:
         message = f"{container.title} has nowhere to write: its root file system is read-only, and /tmp is part of it"
         subject.say("scratch", where, message, "mount an emptyDir at /tmp")
-    if environment.get("HOME") != _SCRATCH or not environment.get("USER"):
-        message = f"{container.title} does not set HOME to /tmp and USER: any user runs it, and has no home"
-        subject.say("scratch", where, message, "add env: [{name: HOME, value: /tmp}, {name: USER, value: nonroot}]")
+
+
+def _check_environment(subject: Subject, container: Container) -> None:
+    for holder in (container.template, container.part):
+        for variable in holder.parts("env"):
+            if (name := variable.text("name")) in _OF_THE_IMAGE:
+                message = f"{container.title} sets {name}, so Kubernetes puts it into every param that holds $({name})"
+                subject.say("image-env", variable.at("name"), message, f"remove it; the image's Dockerfile sets {name}")

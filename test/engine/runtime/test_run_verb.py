@@ -58,10 +58,28 @@ def test_a_task_alone_is_run_with_params_of_the_command_line(write, capsys):
 
 
 def test_a_value_that_kubernetes_would_take_for_a_variable_is_noted_before_anything_runs(write, capsys):
-    assert run.main([write(GREET), "--param", 'more=["$(HOME) $$(USER) $(id -u) $(params.who)", "$(HOME)"]']) == 0
-    (note,) = [line for line in capsys.readouterr().out.splitlines() if "if the step has such a variable" in line]
+    with_home = GREET.replace("image: busybox", "image: busybox\n          env: [{name: HOME, value: /root}]")
+    assert run.main([write(with_home), "--param", 'more=["$(HOME) $$(USER) $(id -u) $(params.who)", "$(HOME)"]']) == 0
+    out = capsys.readouterr().out
+    (note,) = [line for line in out.splitlines() if "has such a variable" in line]
     assert note.startswith("note: param more holds $(HOME): ")
     assert note.endswith("; write $$(HOME) for the text itself")
+    assert "hello world /root $(USER) $(id -u) $(params.who) /root" in out
+
+
+def test_a_variable_that_no_step_has_stays_as_it_is_written(write, capsys):
+    assert run.main([write(GREET), "--param", 'more=["$(HOME)"]']) == 0
+    out = capsys.readouterr().out
+    assert "hello world $(HOME)" in out
+    assert "has such a variable" not in out
+
+
+def test_an_argument_longer_than_linux_takes_is_named_with_its_remedy(write, capsys):
+    assert run.main([write(GREET), "--param", f"who={'x' * 131072}"]) == 3
+    said = (
+        f"an argument is longer than the 131071 bytes that Linux takes in one ('{'x' * 40}'… of 131072); put the value"
+    )
+    assert said in " ".join(capsys.readouterr().out.split())
 
 
 def test_results_json_is_all_there_is_on_stdout(write, capsys):
