@@ -95,7 +95,9 @@ def beside(up: list[tuple[Running, Measured]], scratch: Path, seconds: int, conn
     for _ in range(3):
         served += load(server, script, connections=connections, seconds=seconds).requests_per_second * seconds
     times = probes.stop()
+    two = [other for other, _ in up if other.contestant.name == "ours, 2 workers"]
     return {
+        **({"workers": two_workers(server, two[0], scratch, seconds)} if two else {}),
         "livez_p50_ms": statistics.median(times) * 1e3,
         "livez_p99_ms": sorted(times)[int(len(times) * 0.99)] * 1e3,
         "livez_answers": len(times),
@@ -103,6 +105,17 @@ def beside(up: list[tuple[Running, Measured]], scratch: Path, seconds: int, conn
         "memory_before": before,
         "memory_after": memory_of(server.process.pid),
     }
+
+
+def two_workers(one: Running, two: Running, scratch: Path, seconds: int) -> list[float]:
+    """Rows/s of two workers against one, a ratio a round. Asked in batches, so that the servers, not wrk, take the
+    processors, and no worker gains by answering together what would have been shared."""
+    body = body_file(one, one.model.batch(BATCH), scratch / f"{one.port}")
+    ratios = []
+    for _ in range(3):
+        runs = [load(server, body, connections=8, seconds=seconds) for server in (one, two)]
+        ratios.append(runs[1].requests_per_second / runs[0].requests_per_second)
+    return ratios
 
 
 class HealthProbes(threading.Thread):

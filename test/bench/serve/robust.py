@@ -2,15 +2,20 @@
 
     .venvs/tools/bin/python test/bench/serve/robust.py fuzz [--examples 100]
     .venvs/tools/bin/python test/bench/serve/robust.py drain [--requests 10000]
+    .venvs/tools/bin/python test/bench/serve/robust.py crowd [--slow 300]
 
 fuzz: schemathesis, in an environment of its own below the user's cache directory, asks every operation with what the
 document allows and with what it does not. drain: clients that try again where they get no answer or a 503 send requests
 while the server is ended by SIGTERM and started again on the same port; every request must get its one right answer.
+crowd: wrk asks as usual, first by itself, then beside clients that send a byte of a header now and then, and clients
+that send bodies far above the limit without looking at the answer.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import http.client
 import json
 import signal
@@ -25,6 +30,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from contestants import OURS, PEERS, ROOT, TrainedModel, ask, free_port, train
+from load import Run, parsed, script_for
 
 # That data must fit its shape, tensors each other, and lines of CSV the columns, can't be said in JSON Schema.
 RULES = """
@@ -110,6 +116,87 @@ def drain(requests: int) -> int:
     return 0 if not lost and not wrong and set(codes) == {0} else 3
 
 
+class Crowd(threading.Thread):
+    """``slow`` connections that drip a header, and ``huge`` ones after each other that send 200 MB; all come back."""
+
+    def __init__(self, port: int, slow: int, huge: int) -> None:
+        super().__init__(daemon=True)
+        self._port, self._slow, self._huge = port, slow, huge
+        self._ended = threading.Event()
+        self.let_go = self.cut_off = 0
+
+    def run(self) -> None:
+        asyncio.run(self._all())
+
+    def stop(self) -> None:
+        self._ended.set()
+        self.join()
+
+    async def _all(self) -> None:
+        await asyncio.gather(*(self._drip() for _ in range(self._slow)), *(self._flood() for _ in range(self._huge)))
+
+    async def _drip(self) -> None:
+        while not self._ended.is_set():
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+                writer.write(b"POST /predict HTTP/1.1\r\nHost: a\r\nX-Slow: ")
+                while not self._ended.is_set() and not reader.at_eof():
+                    writer.write(b"a")
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(reader.read(1000), 0.5)
+                writer.close()
+                self.let_go += not self._ended.is_set()
+
+    async def _flood(self) -> None:
+        part = b" " * (1 << 20)
+        while not self._ended.is_set():
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self._port)
+                writer.write(b"POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+                try:
+                    for _ in range(200):
+                        writer.write(b"100000\r\n" + part + b"\r\n")
+                        await asyncio.wait_for(writer.drain(), 1)
+                except (OSError, TimeoutError):
+                    self.cut_off += 1
+                writer.transport.abort()
+            await asyncio.sleep(0.1)
+
+
+def crowd(slow: int, seconds: int = 5) -> int:
+    model, port = train(PEERS / "models", "M1"), free_port()
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as folder:
+        process = started(model, port, log)
+        script = script_for(json.dumps(model.by_name(model.rows[0])), Path(folder), "one")
+
+        def asked() -> Run:
+            command = [
+                "wrk",
+                "-t1",
+                "-c8",
+                f"-d{seconds}s",
+                "--latency",
+                "-s",
+                script,
+                f"http://127.0.0.1:{port}/predict",
+            ]
+            return parsed(subprocess.run(command, check=True, capture_output=True, text=True).stdout, 0.0)
+
+        alone = asked()
+        others = Crowd(port, slow, 4)
+        others.start()
+        beside = asked()
+        others.stop()
+        alive = process.poll() is None
+        process.terminate()
+        code = process.wait(PATIENCE)
+    for name, run in (("alone", alone), (f"beside {slow} slow and 4 huge", beside)):
+        print(f"{name}: {run.requests_per_second:,.0f} requests/s, p50 {run.p50:.2f} ms, p99 {run.p99:.2f} ms, "
+              f"{run.failures} failed")  # fmt: skip
+    print(f"{others.let_go} slow connections were ended by the server, {others.cut_off} huge bodies cut off")
+    return 0 if alive and code == 0 and not alone.failures and not beside.failures else 3
+
+
 def fuzz(examples: int) -> int:
     sys.path.insert(0, str(ROOT / "scripts"))
     from catalog.environments import uv
@@ -136,10 +223,13 @@ def fuzz(examples: int) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("fuzz", "drain"))
+    parser.add_argument("what", choices=("fuzz", "drain", "crowd"))
     parser.add_argument("--examples", type=int, default=100)
     parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--slow", type=int, default=300, help="connections that drip")
     given = parser.parse_args()
+    if given.what == "crowd":
+        return crowd(given.slow)
     return fuzz(given.examples) if given.what == "fuzz" else drain(given.requests)
 
 

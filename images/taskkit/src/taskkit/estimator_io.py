@@ -77,9 +77,13 @@ def json_values(array: Any) -> list[Any]:
     import numpy as np
 
     values = np.asarray(array)
+    if values.ndim != 1:
+        values = values.reshape(len(values), -1)
+    plain = values.dtype.kind in "biuU" or (values.dtype.kind == "f" and bool(np.isfinite(values).all()))
     if values.ndim == 1:
-        return [json_value(value) for value in values.tolist()]
-    return [tuple(json_value(value) for value in row) for row in values.reshape(len(values), -1).tolist()]
+        return values.tolist() if plain else [json_value(value) for value in values.tolist()]
+    rows = values.tolist()
+    return list(map(tuple, rows)) if plain else [tuple(json_value(value) for value in row) for row in rows]
 
 
 def json_value(value: Any) -> Any:
