@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import sys
 import traceback
 
-WRONG_USAGE, OUR_FAULT = 2, 70
+WRONG_USAGE, OUR_FAULT, NOBODY_READS = 2, 70, 128 + signal.SIGPIPE
 
 
 def main() -> int:
@@ -16,6 +18,10 @@ def main() -> int:
     verb = importlib.import_module(f"catalog.{sys.argv[1].replace('-', '_')}")
     try:
         exit_code: int = verb.main(sys.argv[2:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
     except Exception:  # noqa: BLE001 - Python's own exit code, 1, says nothing
         traceback.print_exc()
         return OUR_FAULT

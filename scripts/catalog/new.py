@@ -33,6 +33,8 @@ def main(argv: Sequence[str]) -> int:
     except GitError as error:
         print(f"new: error: {error}; nothing was made; --no-commit leaves git alone", file=sys.stderr)
         return COULD_NOT
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"new: error: {error.filename} can't be written ({error.strerror})", file=sys.stderr)
         return COULD_NOT

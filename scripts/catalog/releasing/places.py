@@ -18,6 +18,7 @@ from taskkit.oci.publishing import push
 from taskkit.oci.references import DOCKER_HUB, RegistryReference, parse_registry_reference
 from taskkit.oci.registry import RefusedError
 from taskkit.oci.repository import Registries, Repository
+from taskkit.oci.transport import drain
 
 
 class Place(Protocol):
@@ -86,7 +87,7 @@ class RegistryPlace:
             response = repository.registry.send("DELETE", repository.url(f"manifests/{tag}"), scopes)
         except TaskError:
             return False
-        response.drain_conn()
+        drain(response)
         return response.status in (200, 202, 404)
 
 
