@@ -74,11 +74,11 @@ def test_all_parts_run_and_one_that_fails_fails_all(monkeypatch, capsys, code, e
 
 
 def test_a_reader_that_has_seen_enough_is_no_reason_for_a_traceback():
-    command = [sys.executable, "-c", "import os, sys; os.close(1); os.dup2(int(sys.argv[1]), 1)\n"
-               "from catalog.__main__ import main; sys.argv = ['catalog', *sys.argv[2:]]; sys.exit(main())"]  # fmt: skip
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run([*command, str(writing), "cluster", "status"], cwd=TREE.root, env={**os.environ, "PYTHONPATH": "scripts"},
-                          pass_fds=[writing], stderr=subprocess.PIPE, text=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "catalog", "cluster", "status"], cwd=TREE.root / "scripts", stdout=writing,
+        stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
     os.close(writing)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
