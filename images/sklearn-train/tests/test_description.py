@@ -174,8 +174,12 @@ def test_a_forest_is_converted_only_as_far_as_it_is_equal_beside_its_thresholds(
     assert "single precision" in onnx.reason
 
 
-def test_a_classifier_whose_converter_knows_no_map_of_probabilities_is_converted_too():
-    vectors = LinearSVC().fit(NUMBERS, np.where(NUMBERS[:, 0] > NUMBERS[:, 1], "a", "b"))
+@pytest.mark.parametrize("behind_a_scaler", [False, True])
+@pytest.mark.parametrize("labels", [2, 3])
+def test_a_classifier_whose_converter_knows_no_map_of_probabilities_is_converted_too(labels, behind_a_scaler):
+    vectors = make_pipeline(StandardScaler(), LinearSVC()) if behind_a_scaler else LinearSVC()
+    order = np.argsort(np.argsort(NUMBERS[:, 0])) * labels // len(NUMBERS)
+    vectors.fit(NUMBERS, np.array(["a", "b", "c"])[order])
     signature, rows, _ = described(vectors, NUMBERS)
     content, onnx = convert(vectors, signature, rows)
     assert (bool(content), onnx.status) == (True, "proved"), onnx.reason

@@ -182,21 +182,30 @@ def _column_values(kind: str, values: list[Any], dtype: Any) -> Any:
 def _converted(estimator: Any, inputs: list[tuple[str, Any]]) -> bytes:
     import skl2onnx
     from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+    from sklearn.svm import LinearSVC
 
     # The default locale en_US is seldom installed in images; C is everywhere, and what it lower-cases is proved.
     texts: dict[Any, Any] = {kind: {"locale": "C"} for kind in (CountVectorizer, TfidfVectorizer)}
-    no_map = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else {}
+    plain: dict[Any, Any] = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else {}
+    last = _last_step(estimator)
+    if isinstance(last, LinearSVC):  # its converter knows no maps, and turns scores into chances unless told
+        plain = {id(last): {"raw_scores": True}}
     # Version 3 of the machine learning operators is the newest that every converter of skl2onnx knows.
     opsets = {"": skl2onnx.get_latest_tested_opset_version(), "ai.onnx.ml": 3}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Without a name the graph would get a random one, and each run another file.
         try:
-            model = skl2onnx.convert_sklearn(estimator, "model", inputs, options=texts | no_map, target_opset=opsets)
-        except NameError:  # LinearSVC's converter knows no such option, and makes no such map
+            model = skl2onnx.convert_sklearn(estimator, "model", inputs, options=texts | plain, target_opset=opsets)
+        except NameError:  # a converter that makes no maps knows no such option
             model = skl2onnx.convert_sklearn(estimator, "model", inputs, options=texts, target_opset=opsets)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def _last_step(estimator: Any) -> Any:
+    steps = getattr(estimator, "steps", None)
+    return _last_step(steps[-1][1]) if steps else estimator
 
 
 def _difference(expected: _Expected, content: bytes, feed: dict[str, Any]) -> float | None:
