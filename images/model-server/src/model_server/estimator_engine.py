@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from model_server.both_answers import predicting_both
 from model_server.engine import Answers, RefusedInputError, one_line
 from taskkit.estimator_io import estimator_input, json_values
 from taskkit.model_signature import Label, Signature
@@ -14,8 +15,8 @@ Build = Callable[[Sequence[Any]], Any]
 
 class EstimatorEngine:
     """Without a signature it answers arrays. ``build`` makes the estimator's input of rows, if not in the plain way.
-    ``split``: the transformers of a pipeline are asked once for predictions and probabilities, and so is who predicts
-    by probabilities anyway."""
+    ``split``: the transformers of a pipeline are asked once for predictions and probabilities, and so is who computes
+    both of the same scores."""
 
     def __init__(
         self, estimator: Any, signature: Signature | None, *, build: Build | None = None, split: bool = False
@@ -26,7 +27,7 @@ class EstimatorEngine:
         self._signature = signature
         self._build = build or self._plain_input
         self._transformers, self._estimator = _split(estimator) if split else ((), estimator)
-        self._by_argmax = split and _predicts_by_argmax(self._estimator)
+        self._both = predicting_both(self._estimator) if split else None
         self.labels = signature.outputs.labels if signature is not None else _own_labels(estimator)
         self.gives_probabilities = (
             signature.outputs.probabilities
@@ -43,10 +44,8 @@ class EstimatorEngine:
         try:
             for transformer in self._transformers:
                 built = transformer.transform(built)
-            if probabilities and predictions and self._by_argmax:
-                chances = self._estimator.predict_proba(built)
-                best = self._estimator.classes_.take(chances.argmax(axis=1), axis=0)
-                found = Answers(json_values(best), json_values(chances))
+            if probabilities and predictions and self._both is not None:
+                found = Answers(*map(json_values, self._both(built)))
             else:
                 found = Answers(
                     json_values(self._estimator.predict(built)) if predictions else None,
@@ -77,19 +76,6 @@ def _split(estimator: Any) -> tuple[tuple[Any, ...], Any]:
     steps = [step for _, step in estimator.steps]
     before, last = _split(steps[-1])
     return (*(step for step in steps[:-1] if step is not None and step != "passthrough"), *before), last
-
-
-_ARGMAX = {
-    "sklearn.ensemble._forest": ("RandomForestClassifier", "ExtraTreesClassifier"),
-    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting": ("HistGradientBoostingClassifier",),
-    "sklearn.ensemble._bagging": ("BaggingClassifier",),
-}
-
-
-def _predicts_by_argmax(estimator: Any) -> bool:
-    """Whether its own predict does nothing but take the label of the greatest probability."""
-    kind = type(estimator)
-    return kind.__name__ in _ARGMAX.get(kind.__module__, ()) and getattr(estimator, "n_outputs_", 1) == 1
 
 
 def _own_labels(estimator: Any) -> tuple[Label, ...] | None:

@@ -33,9 +33,11 @@ class OnnxEngine:
         self.name = f"ONNX Runtime {onnxruntime.__version__}"
         self.labels = signature.outputs.labels
         self.gives_probabilities = signature.outputs.probabilities
-        self._session = _session(path)
-        self._feed = _feed(self._session, signature)
-        outputs = [output.name for output in self._session.get_outputs()]
+        session = _session(path)
+        self._feed = _feed(session, signature)
+        # What its Python wrapper checks of each call, a fifth of the time for a row, holds by construction here.
+        self._run = session._sess.run  # noqa: SLF001
+        outputs = [output.name for output in session.get_outputs()]
         if len(outputs) < 1 + self.gives_probabilities:
             raise UnfitModelError(f"model.onnx has the outputs {', '.join(outputs)}, probabilities are missing")
         self._both, self._first, self._second = outputs[:2], outputs[:1], outputs[1:2]
@@ -49,11 +51,11 @@ class OnnxEngine:
             raise RefusedInputError(one_line(error)) from error
         try:
             if not probabilities:
-                found, chances = self._session.run(self._first, feed)[0], None
+                found, chances = self._run(self._first, feed, None)[0], None
             elif predictions:
-                found, chances = self._session.run(self._both, feed)
+                found, chances = self._run(self._both, feed, None)
             else:
-                found, chances = None, self._session.run(self._second, feed)[0]
+                found, chances = None, self._run(self._second, feed, None)[0]
         except Exception as error:
             # Its own exceptions derive from Exception only. What it does not take was refused by scikit-learn too,
             # for example a category that training did not see where the encoder says that this is an error.
