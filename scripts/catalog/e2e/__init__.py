@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 from catalog import images
 from catalog.e2e import comparing, junit, progress, scenarios, versions
@@ -31,7 +32,7 @@ SUCCEEDED, INVALID, FAILED, INTERRUPTED = 0, 2, 3, 130
 def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     options.scenarios = scenarios.NAME in options.names
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _stop)
     try:
         names = [name for name in options.names if name != scenarios.NAME]
         tests = chosen(names, options.only, TREE) if names or not options.names else []
@@ -48,6 +49,11 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("e2e: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _stop(*_: object) -> NoReturn:
+    """As Ctrl-C, also in the background, where shells let SIGINT be ignored."""
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
