@@ -3,12 +3,13 @@
     .venvs/tools/bin/python test/bench/serve/robust.py fuzz [--examples 100]
     .venvs/tools/bin/python test/bench/serve/robust.py drain [--requests 10000]
     .venvs/tools/bin/python test/bench/serve/robust.py crowd [--slow 300]
+    .venvs/tools/bin/python test/bench/serve/robust.py memory [--requests 1000000]
 
 fuzz: schemathesis, in an environment of its own below the user's cache directory, asks every operation with what the
 document allows and with what it does not. drain: clients that try again where they get no answer or a 503 send requests
 while the server is ended by SIGTERM and started again on the same port; every request must get its one right answer.
 crowd: wrk asks as usual, first by itself, then beside clients that send a byte of a header now and then, and clients
-that send bodies far above the limit without looking at the answer.
+that send bodies far above the limit without looking at the answer. memory: what the server holds while it answers.
 """
 
 from __future__ import annotations
@@ -163,29 +164,39 @@ class Crowd(threading.Thread):
             await asyncio.sleep(0.1)
 
 
-def crowd(slow: int, seconds: int = 5) -> int:
-    model, port = train(PEERS / "models", "M1"), free_port()
-    with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as folder:
-        process = started(model, port, log)
+def asked(model: TrainedModel, port: int, *, connections: int, seconds: int) -> Run:
+    """By wrk, a row in each request."""
+    with tempfile.TemporaryDirectory() as folder:
         script = script_for(json.dumps(model.by_name(model.rows[0])), Path(folder), "one")
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script,
+                   f"http://127.0.0.1:{port}/predict"]  # fmt: skip
+        return parsed(subprocess.run(command, check=True, capture_output=True, text=True).stdout, 0.0)
 
-        def asked() -> Run:
-            command = [
-                "wrk",
-                "-t1",
-                "-c8",
-                f"-d{seconds}s",
-                "--latency",
-                "-s",
-                script,
-                f"http://127.0.0.1:{port}/predict",
-            ]
-            return parsed(subprocess.run(command, check=True, capture_output=True, text=True).stdout, 0.0)
 
-        alone = asked()
+def memory(requests: int) -> int:
+    model, port = train(PEERS / "models", "M1"), free_port()
+    with tempfile.TemporaryFile() as log:
+        process = started(model, port, log)
+        seen, served, failures = [memory_of(process.pid)], 0.0, 0
+        print(f"{seen[0] / 1e6:.1f} MB when ready", flush=True)
+        while served < requests:
+            run = asked(model, port, connections=32, seconds=5)
+            served, failures = served + run.requests_per_second * 5, failures + run.failures
+            seen.append(memory_of(process.pid))
+            print(f"{seen[-1] / 1e6:.1f} MB after {served:,.0f} requests, {failures} failed", flush=True)
+        process.terminate()
+        code = process.wait(PATIENCE)
+    return 0 if code == 0 and not failures and seen[-1] <= 1.05 * seen[1] else 3
+
+
+def crowd(slow: int) -> int:
+    model, port = train(PEERS / "models", "M1"), free_port()
+    with tempfile.TemporaryFile() as log:
+        process = started(model, port, log)
+        alone = asked(model, port, connections=8, seconds=5)
         others = Crowd(port, slow, 4)
         others.start()
-        beside = asked()
+        beside = asked(model, port, connections=8, seconds=40)  # slow clients are ended after 30
         others.stop()
         alive = process.poll() is None
         process.terminate()
@@ -223,14 +234,19 @@ def fuzz(examples: int) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("fuzz", "drain", "crowd"))
+    parser.add_argument("what", choices=("fuzz", "drain", "crowd", "memory"))
     parser.add_argument("--examples", type=int, default=100)
-    parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--requests", type=int, help="drain: 10,000; memory: a million")
     parser.add_argument("--slow", type=int, default=300, help="connections that drip")
     given = parser.parse_args()
-    if given.what == "crowd":
-        return crowd(given.slow)
-    return fuzz(given.examples) if given.what == "fuzz" else drain(given.requests)
+    match given.what:
+        case "crowd":
+            return crowd(given.slow)
+        case "memory":
+            return memory(given.requests or 1_000_000)
+        case "drain":
+            return drain(given.requests or 10_000)
+    return fuzz(given.examples)
 
 
 if __name__ == "__main__":
