@@ -30,7 +30,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from contestants import OURS, PEERS, ROOT, TrainedModel, ask, free_port, train
+from contestants import OURS, PEERS, ROOT, TrainedModel, ask, free_port, memory_of, train
 from load import Run, parsed, script_for
 
 # That data must fit its shape, tensors each other, and lines of CSV the columns, can't be said in JSON Schema.
