@@ -8,7 +8,8 @@ kaniko as root; four Tasks on one volume as ours are. Both get the same commits 
 the cluster, the same clone step, the same registry, and base images that have everything in them. Each round has a
 commit with another model, so that something is to be built, and is measured from asking for the PipelineRun to seeing
 that it ended; the run is deleted before the next one begins. In the recipe's favour: what it would install by pip is
-there, and it takes git-clone by name, ours from a bundle. The first time kaniko is built from its Go module.
+there, its base is the catalog's serving image, which is leaner than what pip leaves, and it takes git-clone by name,
+ours from a bundle. The first time kaniko is built from its Go module.
 """
 
 from __future__ import annotations
