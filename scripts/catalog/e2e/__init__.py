@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write a JUnit report")
     comparison = "run the tests on the local engine, too, and write both side by side"
     parser.add_argument("--compare", type=Path, metavar="FILE", help=comparison)
-    every = f"on a cluster with each supported Tekton in turn; writes {versions.PAGE}"
+    every = f"on a cluster with each supported Tekton in turn; writes {versions.PAGE} and the README's table"
     parser.add_argument("--every-version", action="store_true", help=every)
     return parser
 
@@ -137,5 +137,5 @@ def _on_every_version(tests: Sequence[Test], options: argparse.Namespace) -> int
         _say(f"── Tekton {version} " + "─" * 50)
         found[version], *_ = _verdicts(tests, options, version)
         progress.conclude(found[version], *_commands(options))
-    (TREE.root / versions.PAGE).write_text(versions.page(found), encoding="utf-8")
+    versions.write(found, TREE.root)
     return SUCCEEDED if all(verdict.passed for verdicts in found.values() for verdict in verdicts) else FAILED

@@ -122,12 +122,25 @@ def test_a_report_for_machines_holds_every_test_and_no_control_characters(tests)
     assert failure.text == "why\na[31mb"
 
 
-def test_the_page_of_versions_tells_what_differs_from_the_newest(tests):
+def test_the_page_of_versions_tells_what_differs_from_the_newest(tests, tmp_path):
     step = TaskOutcome("t", Status.FAILED, "StepFailed", exit_code=3)
     newest = [passed(tests[0], outcome=RunOutcome("TaskRun", "t", Status.FAILED, "Failed", tasks=(step,)))]
     older = [passed(tests[0], outcome=replace(newest[0].outcome, tasks=(replace(step, reason="Failed"),)))]
+    table = versions.table({"v1.0.1": older, "v1.15.0": [*newest, passed(tests[1])]})
+    assert "| v1.15.0 | all 2 pass | all 0 pass |\n" in table
+    assert "| v1.0.1 | all 1 pass; 1 not run, they need a newer Tekton | all 0 pass |" in table
     page = versions.page({"v1.0.1": older, "v1.15.0": newest})
-    assert "| v1.15.0 | 1 | none |\n| v1.0.1 | 1 | none |" in page
-    told = "task t: reason: Failed with v1.0.1, StepFailed with v1.15.0"
-    assert f"| v1.0.1 | {tests[0].name} | {told} |" in page
+    assert "the same everywhere" in page, "how a failed step is called is said once"
+    other = [passed(tests[0], outcome=replace(newest[0].outcome, tasks=(replace(step, exit_code=1),)))]
+    page = versions.page({"v1.0.1": other, "v1.9.1": other, "v1.15.0": newest})
+    assert f"| v1.0.1, v1.9.1 | {tests[0].name} | task t: exit code: 1 there, 3 with v1.15.0 |" in page
     assert "the same everywhere" in versions.page({"v1.0.1": newest, "v1.15.0": newest})
+    failed = {"v1.0.1": [passed(tests[0], unmet=("no",))], "v1.15.0": newest}
+    assert "| v1.0.1 | 0 of 1 pass | all 0 pass |" in versions.page(failed)
+    assert f"\nFailed on v1.0.1: {tests[0].name}\n" in versions.page(failed)
+    (tmp_path / "docs").mkdir()
+    begin, end = "<!-- versions of Tekton, by ./scripts/e2e --every-version -->", "<!-- end of versions -->"
+    (tmp_path / "README.md").write_text(f"before\n{begin}\nold\n{end}\nafter\n")
+    versions.write(failed, tmp_path)
+    assert (tmp_path / "README.md").read_text() == f"before\n{begin}\n{versions.table(failed)}{end}\nafter\n"
+    assert (tmp_path / "docs" / "tekton-versions.md").read_text() == versions.page(failed)
