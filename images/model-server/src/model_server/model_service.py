@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 import warnings
@@ -33,6 +34,8 @@ from taskkit.errors import EXIT_DONE
 
 SWITCH = 0.001
 """Seconds after which a thread that predicts in Python gives way to the event loop: health answers wait for that."""
+GARBAGE = 10_000
+"""New objects after which Python looks for cycles; a batch of rows has thousands, and no cycles."""
 NO_SIGNATURE = "send plain arrays to {infer}, or train again with an input example (param input-example)"
 
 
@@ -58,6 +61,10 @@ def serve_model(settings: Settings, scratch: Scratch, *, threads: int, place: Wo
         what = f"{settings.model_name} {checked.digest}, {loaded.replayed} golden rows replayed, {loaded.engine.name}"
 
         def ready() -> None:
+            # What is loaded stays: it is not looked through again for cycles, which would hold up requests.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(GARBAGE)
             if place is None or place.index == 0:
                 warn_unless_given(settings.model_digest)
                 for text in loaded.warnings:

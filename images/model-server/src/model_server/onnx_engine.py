@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime
 
 from model_server.engine import Answers, RefusedInputError, one_line
+from model_server.matrices import matrix, tuples
 from taskkit.model_signature import Outputs, Signature
 
 _DTYPES: dict[str, Any] = {
@@ -62,7 +63,7 @@ class OnnxEngine:
             raise RefusedInputError(one_line(error)) from error
         return Answers(
             self._plain(found) if predictions and found is not None else None,
-            chances.tolist() if chances is not None else None,
+            tuples(chances) if chances is not None else None,
         )
 
 
@@ -93,12 +94,12 @@ def _matrix_feed(name: str, dtype: Any) -> Feed:
     if dtype is np.float32:
 
         def single(rows: Sequence[Any]) -> dict[str, Any]:
-            return {name: _as_single(np.array(rows, np.float64))}
+            return {name: _as_single(matrix(rows, np.float64))}
 
         return single
 
     def plain(rows: Sequence[Any]) -> dict[str, Any]:
-        return {name: np.array(rows, dtype)}
+        return {name: matrix(rows, dtype)}
 
     return plain
 

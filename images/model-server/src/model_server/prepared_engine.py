@@ -19,6 +19,7 @@ from model_server.engine import Answers, Engine
 from model_server.estimator_engine import Build, EstimatorEngine
 from model_server.fast_estimators import quicken
 from model_server.golden_replay import replay, replay_one_by_one
+from model_server.matrices import matrix
 from taskkit.estimator_io import Row
 from taskkit.model_signature import Column, GoldenRows, Label, Signature
 
@@ -83,7 +84,7 @@ def _array_of(signature: Signature) -> Build | None:
     import numpy as np
 
     dtype = np.dtype(next(iter(dtypes)))
-    return lambda rows: np.array(rows, dtype)
+    return lambda rows: matrix(rows, dtype)
 
 
 def _without_names(estimator: Any) -> list[Callable[[], None]]:

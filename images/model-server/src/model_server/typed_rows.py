@@ -86,6 +86,11 @@ class TypedRows:
 
     def _plain(self, rows: list[Any]) -> list[Row]:
         named, as_tuple = self._named, self._tuple
+        if rows and type(rows[0]) is named:
+            try:
+                return list(map(as_tuple, rows))
+            except TypeError:  # objects and lists together
+                pass
         return [as_tuple(row) if type(row) is named else row if type(row) is tuple else (row,) for row in rows]
 
 
