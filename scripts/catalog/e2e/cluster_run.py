@@ -7,7 +7,7 @@ import json
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,8 @@ PATIENCE = 900
 """Seconds for one run; a step was once seen to start 82 s late."""
 _STARTING = 300
 """Seconds for a pod to start."""
+_SETTLING = 60
+"""Seconds for the TaskRuns of a run that has ended."""
 _UNPACK = "import sys, tarfile; tarfile.open(fileobj=sys.stdin.buffer, mode='r|').extractall('/claim')"
 _LIST = (
     "import json, pathlib; root = pathlib.Path('/claim'); "
@@ -153,8 +155,18 @@ def _when_ended(kubectl: Kubectl, kind: str, name: str) -> Mapping[str, Any]:
 
 
 def _outcome(kubectl: Kubectl, run: Mapping[str, Any], workspaces: Mapping[str, Path]) -> RunOutcome:
-    task_runs = kubectl.get("taskruns") if run["kind"] == "PipelineRun" else ()
+    task_runs = _task_runs(kubectl) if run["kind"] == "PipelineRun" else ()
     return observing.outcome(run, task_runs, workspaces)
+
+
+def _task_runs(kubectl: Kubectl) -> Sequence[Mapping[str, Any]]:
+    """When all have ended: a PipelineRun that is cancelled or times out ends before those that it stops."""
+    until = time.monotonic() + _SETTLING
+    while True:
+        found: Sequence[Mapping[str, Any]] = kubectl.get("taskruns")
+        if all(map(observing.finished, found)) or time.monotonic() > until:
+            return found
+        time.sleep(0.5)
 
 
 def _fetch_names(kubectl: Kubectl, target: Path) -> None:
