@@ -94,7 +94,7 @@ FIXED = Sample(
     expected={"estimator.format": "skops", "estimator.original_name": "model.skops", "dataset": None},
 )  # fmt: skip
 SAMPLES = [
-    WEATHER,
+    pytest.param(WEATHER, marks=slow),
     pytest.param(replace(WEATHER, name="script", params={**WEATHER.params, "script": "train.py"}), marks=slow),
     pytest.param(SEARCH, marks=slow),
     pytest.param(
@@ -201,6 +201,7 @@ def test_a_project_becomes_an_image_that_answers_what_is_known(sample, project, 
     record(0, f"{done.results['verdict']}; {list(sample.asked)} → {shown}")
 
 
+@slow
 def test_a_transformer_of_a_third_party_comes_from_a_folder_of_wheels_without_internet(project, tmp_path):
     wheels = signed_log(tmp_path / "wheels")
     done = run_pipeline(
