@@ -34,14 +34,9 @@ class Run:
 
 
 def body_file(running: Running, rows: Sequence[Sequence[Any]], folder: Path) -> Path:
-    body = json.dumps(running.contestant.body(running.model, rows), separators=(",", ":"))
-    return script_for(body, folder, f"{len(rows)}-rows")
-
-
-def script_for(body: str, folder: Path, name: str) -> Path:
-    """What wrk needs to send a body of JSON."""
-    path, content = folder / f"{name}.lua", folder / f"{name}.json"
-    content.write_text(body)
+    path = folder / f"{len(rows)}-rows.lua"
+    content = folder / f"{len(rows)}-rows.json"
+    content.write_text(json.dumps(running.contestant.body(running.model, rows), separators=(",", ":")))
     path.write_text(_SCRIPT.format(body=content))
     return path
 

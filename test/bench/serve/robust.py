@@ -25,13 +25,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from contestants import OURS, PEERS, ROOT, TrainedModel, ask, free_port, memory_of, train
-from load import Run, parsed, script_for
+from contestants import CONTESTANTS, OURS, PEERS, ROOT, Running, TrainedModel, ask, free_port, memory_of, running, train
+from load import body_file, load
 
 # That data must fit its shape, tensors each other, and lines of CSV the columns, can't be said in JSON Schema.
 RULES = """
@@ -164,43 +165,43 @@ class Crowd(threading.Thread):
             await asyncio.sleep(0.1)
 
 
-def asked(model: TrainedModel, port: int, *, connections: int, seconds: int) -> Run:
-    """By wrk, a row in each request."""
+@contextlib.contextmanager
+def one_row() -> Iterator[tuple[Running, Path]]:
+    """Our server with iris, and what wrk sends to it."""
     with tempfile.TemporaryDirectory() as folder:
-        script = script_for(json.dumps(model.by_name(model.rows[0])), Path(folder), "one")
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script,
-                   f"http://127.0.0.1:{port}/predict"]  # fmt: skip
-        return parsed(subprocess.run(command, check=True, capture_output=True, text=True).stdout, 0.0)
+        scratch = Path(folder)
+        with running(CONTESTANTS[0], train(PEERS / "models", "M1"), scratch / "server") as server:
+            yield server, body_file(server, server.model.rows[:1], scratch)
+
+
+def ended(server: Running) -> int:
+    """Its exit code, after SIGTERM."""
+    server.process.terminate()
+    return server.process.wait(PATIENCE)
 
 
 def memory(requests: int) -> int:
-    model, port = train(PEERS / "models", "M1"), free_port()
-    with tempfile.TemporaryFile() as log:
-        process = started(model, port, log)
-        seen, served, failures = [memory_of(process.pid)], 0.0, 0
+    with one_row() as (server, row):
+        seen, served, failures = [memory_of(server.process.pid)], 0.0, 0
         print(f"{seen[0] / 1e6:.1f} MB when ready", flush=True)
         while served < requests:
-            run = asked(model, port, connections=32, seconds=5)
+            run = load(server, row, connections=32, seconds=5)
             served, failures = served + run.requests_per_second * 5, failures + run.failures
-            seen.append(memory_of(process.pid))
+            seen.append(memory_of(server.process.pid))
             print(f"{seen[-1] / 1e6:.1f} MB after {served:,.0f} requests, {failures} failed", flush=True)
-        process.terminate()
-        code = process.wait(PATIENCE)
+        code = ended(server)
     return 0 if code == 0 and not failures and seen[-1] <= 1.05 * seen[1] else 3
 
 
 def crowd(slow: int) -> int:
-    model, port = train(PEERS / "models", "M1"), free_port()
-    with tempfile.TemporaryFile() as log:
-        process = started(model, port, log)
-        alone = asked(model, port, connections=8, seconds=5)
-        others = Crowd(port, slow, 4)
+    with one_row() as (server, row):
+        alone = load(server, row, connections=8, seconds=5)
+        others = Crowd(server.port, slow, 4)
         others.start()
-        beside = asked(model, port, connections=8, seconds=40)  # slow clients are ended after 30
+        beside = load(server, row, connections=8, seconds=40)  # slow clients are ended after 30
         others.stop()
-        alive = process.poll() is None
-        process.terminate()
-        code = process.wait(PATIENCE)
+        alive = server.process.poll() is None
+        code = ended(server)
     for name, run in (("alone", alone), (f"beside {slow} slow and 4 huge", beside)):
         print(f"{name}: {run.requests_per_second:,.0f} requests/s, p50 {run.p50:.2f} ms, p99 {run.p99:.2f} ms, "
               f"{run.failures} failed")  # fmt: skip
