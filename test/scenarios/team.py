@@ -34,6 +34,15 @@ except urllib.error.HTTPError as error:
     print('{}')
 """
 PROJECT = TREE.root / "test" / "projects" / "iris"
+CLONE = TREE.root / "test" / "scenarios" / "git-clone.yaml"
+ROW = {"sepal.length": 6.1, "sepal.width": 2.8, "petal.length": 4.7, "petal.width": 1.2}
+"""Of iris, a Versicolor."""
+BASELINE = "model-baseline-registry"
+_ASK = """
+import sys, urllib.request
+request = urllib.request.Request(sys.argv[1], sys.argv[2].encode(), {"Content-Type": "application/json"})
+print(urllib.request.urlopen(request, timeout=60).read().decode())
+"""
 HARDENED = {
     "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True,
     "readOnlyRootFilesystem": True, "seccompProfile": {"type": "RuntimeDefault"},
@@ -106,6 +115,10 @@ class Team:
     def python(self, code: str, *arguments: str, stdin: bytes = b"", pod: str = "loader") -> str:
         """What a program prints in a pod, by default where the claim is mounted at ``/claim``."""
         return self.kubectl("exec", "-i", pod, "--", "python3", "-c", code, *arguments, stdin=stdin).decode()
+
+    def ask(self, url: str, document: Any) -> Any:
+        """What a server of the cluster answers to a pod's JSON."""
+        return json.loads(self.python(_ASK, url, json.dumps(document)))
 
     def exists(self, path: str) -> bool:
         code = "import os, sys; print(os.path.exists(os.path.join('/claim', sys.argv[1])))"
@@ -181,6 +194,11 @@ def packed(folder: Path, more: Mapping[str, str]) -> bytes:
                 entry.size, entry.mode = len(content), 0o664
                 archive.addfile(entry, io.BytesIO(content))
     return packed.getvalue()
+
+
+def optional_baseline() -> dict[str, Any]:
+    """The ConfigMap as the workspace of a run."""
+    return {"name": "baseline", "configMap": {"name": BASELINE, "optional": True}}
 
 
 def params(**values: Any) -> list[dict[str, Any]]:

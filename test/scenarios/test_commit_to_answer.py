@@ -7,19 +7,24 @@ import subprocess
 import git_server
 import pytest
 import yaml
-from team import HARDENED, PROJECT, code_block, condition, exit_code, params, results, succeeded
+from team import (
+    BASELINE,
+    CLONE,
+    HARDENED,
+    PROJECT,
+    ROW,
+    code_block,
+    condition,
+    exit_code,
+    optional_baseline,
+    params,
+    results,
+    succeeded,
+)  # fmt: skip
 
 from catalog.tree import TREE
 
-CLONE = TREE.root / "test" / "scenarios" / "git-clone.yaml"
 PAGE = TREE.root / "docs" / "cluster.md"
-ROW = {"sepal.length": 6.1, "sepal.width": 2.8, "petal.length": 4.7, "petal.width": 1.2}
-ASK = """
-import sys, urllib.request
-request = urllib.request.Request(sys.argv[1], sys.argv[2].encode(), {"Content-Type": "application/json"})
-print(urllib.request.urlopen(request, timeout=60).read().decode())
-"""
-BASELINE = {"name": "baseline", "configMap": {"name": "model-baseline-registry", "optional": True}}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +41,7 @@ def repository(team):
 @pytest.fixture(scope="module")
 def run(team, git, repository):
     """Runs the pipeline for what the repository's branch ``main`` points to."""
-    team.config_map("model-baseline-registry", {"accuracy": "0.9\n"})
+    team.config_map(BASELINE, {"accuracy": "0.9\n"})
     clone = team.stage.push_bundle(yaml.safe_load(CLONE.read_text()), "git-clone")
 
     def run(name):
@@ -48,7 +53,7 @@ def run(team, git, repository):
             rules="accuracy: {min: 0.85, max_drop: 0.01}",
             image=f"{team.stage.registry}/{repository}:{{short-commit}}",
         )
-        spec = {"pipelineRef": {"name": "clone-train-gate-build"}, "params": given, "workspaces": [BASELINE]}
+        spec = {"pipelineRef": {"name": "clone-train-gate-build"}, "params": given, "workspaces": [optional_baseline()]}
         return team.run("PipelineRun", name, spec)
 
     return run
@@ -90,7 +95,7 @@ def test_a_deployment_of_the_image_by_digest_becomes_ready_and_answers_through_i
     team.apply(*documents)
     name, port = deployment["metadata"]["name"], documents[-1]["spec"]["ports"][0]["port"]
     team.kubectl("rollout", "status", f"deployment/{name}", "--timeout=300s", seconds=310)
-    answer = json.loads(team.python(ASK, f"http://{name}:{port}/predict", json.dumps(ROW)))
+    answer = team.ask(f"http://{name}:{port}/predict", ROW)
     assert answer["predictions"] == ["Versicolor"]
 
 
@@ -122,8 +127,8 @@ def test_the_image_is_a_modelcar_for_kserve(first, team):
     team.ready("pod/car")
     address = team.kubectl.get("pod", "car")["status"]["podIP"]
     matrix = {"name": "rows", "shape": [1, 4], "datatype": "FP64", "data": list(ROW.values())}
-    asked = json.dumps({"inputs": [matrix], "outputs": [{"name": "predict"}]})
-    answer = json.loads(team.python(ASK, f"http://{address}:8080/v2/models/iris/infer", asked))
+    asked = {"inputs": [matrix], "outputs": [{"name": "predict"}]}
+    answer = team.ask(f"http://{address}:8080/v2/models/iris/infer", asked)
     assert answer["outputs"][0]["data"] == ["Versicolor"]
     assert found["model-digest"].removeprefix("sha256:").startswith(answer["model_version"])
 

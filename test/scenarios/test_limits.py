@@ -4,13 +4,12 @@ import re
 
 import pytest
 import yaml
-from team import condition, exit_code, params
+from team import CLONE, condition, exit_code, params
 
 from catalog.engine.requests import Request, prepare
 from catalog.tree import TREE
 
 SAMPLES = {"train-gate-build": "iris", "clone-train-gate-build": "from-git"}
-CLONE = TREE.root / "test" / "scenarios" / "git-clone.yaml"
 SLOW = "import time\ntime.sleep(600)\n"
 HUNGRY = """
 import time

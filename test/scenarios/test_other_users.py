@@ -5,11 +5,8 @@ import json
 import git_server
 import pytest
 import yaml
-from team import condition, params, results, succeeded
+from team import CLONE, condition, params, results, succeeded
 
-from catalog.tree import TREE
-
-CLONE = TREE.root / "test" / "scenarios" / "git-clone.yaml"
 USER = 65532
 
 

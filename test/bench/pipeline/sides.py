@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Mapping
@@ -13,24 +12,28 @@ from typing import Any
 import git_server
 import yaml
 from git_server import GitServer
-from team import HARDENED, PATIENCE, PROJECT, Stage, Team, params, results, succeeded
+from team import (
+    BASELINE,
+    CLONE,
+    HARDENED,
+    PATIENCE,
+    PROJECT,
+    ROW,
+    Stage,
+    Team,
+    optional_baseline,
+    params,
+    results,
+    succeeded,
+)  # fmt: skip
 from times import RunTimes, run_times
 
 from catalog.e2e import objects
-from catalog.tree import TREE
 from taskkit.oci.images import read_base
 from taskkit.oci.references import parse_registry_reference
 from taskkit.oci.repository import Registries
 
 HERE = Path(__file__).parent
-CLONE = TREE.root / "test" / "scenarios" / "git-clone.yaml"
-BASELINE = "model-baseline-registry"
-_ROW = {"sepal.length": 6.1, "sepal.width": 2.8, "petal.length": 4.7, "petal.width": 1.2}
-_ASK = """
-import sys, urllib.request
-request = urllib.request.Request(sys.argv[1], sys.argv[2].encode(), {"Content-Type": "application/json"})
-print(urllib.request.urlopen(request, timeout=60).read().decode())
-"""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,7 @@ def ours(stage: Stage, team: Team, git: GitServer) -> Side:
         rules="accuracy: {max_drop: 0}",
         image=f"{repository}:{{short-commit}}",
     )
-    bound = [{"name": "baseline", "configMap": {"name": BASELINE, "optional": True}}]
-    spec = {"pipelineRef": {"name": "clone-train-gate-build"}, "params": given, "workspaces": bound}
+    spec = {"pipelineRef": {"name": "clone-train-gate-build"}, "params": given, "workspaces": [optional_baseline()]}
     return _ready(Side("ours", team, spec, repository))
 
 
@@ -155,5 +157,5 @@ def answer(side: Side, image: str) -> list[Any]:
     side.team.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "server"}, "spec": spec})
     side.team.ready("pod/server")
     address = side.team.kubectl.get("pod", "server")["status"]["podIP"]
-    told = json.loads(side.team.python(_ASK, f"http://{address}:8080/predict", json.dumps(_ROW)))
+    told = side.team.ask(f"http://{address}:8080/predict", ROW)
     return list(told["predictions"])
