@@ -14,7 +14,8 @@ import numpy as np
 import onnxruntime
 
 from model_server.engine import Answers, RefusedInputError, one_line
-from model_server.matrices import matrix, tuples
+from model_server.matrices import matrix
+from taskkit.estimator_io import row_tuples
 from taskkit.model_signature import Outputs, Signature
 
 _DTYPES: dict[str, Any] = {
@@ -63,7 +64,7 @@ class OnnxEngine:
             raise RefusedInputError(one_line(error)) from error
         return Answers(
             self._plain(found) if predictions and found is not None else None,
-            tuples(chances) if chances is not None else None,
+            row_tuples(chances.ravel().tolist(), chances.shape[1]) if chances is not None else None,
         )
 
 

@@ -77,13 +77,15 @@ def json_values(array: Any) -> list[Any]:
     import numpy as np
 
     values = np.asarray(array)
-    if values.ndim != 1:
-        values = values.reshape(len(values), -1)
-    plain = values.dtype.kind in "biuU" or (values.dtype.kind == "f" and bool(np.isfinite(values).all()))
-    if values.ndim == 1:
-        return values.tolist() if plain else [json_value(value) for value in values.tolist()]
-    rows = values.tolist()
-    return list(map(tuple, rows)) if plain else [tuple(json_value(value) for value in row) for row in rows]
+    flat = values.ravel().tolist()
+    if not (values.dtype.kind in "biuU" or (values.dtype.kind == "f" and bool(np.isfinite(values).all()))):
+        flat = [json_value(value) for value in flat]
+    return flat if values.ndim == 1 else row_tuples(flat, values.reshape(len(values), -1).shape[1])
+
+
+def row_tuples(flat: list[Any], width: int) -> list[tuple[Any, ...]]:
+    """The values of a matrix, one row after the other, as a tuple for each row."""
+    return list(zip(*[iter(flat)] * width, strict=True))
 
 
 def json_value(value: Any) -> Any:
