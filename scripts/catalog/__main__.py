@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
 import traceback
+
+from catalog.closed_pipe import discard_stdout
 
 WRONG_USAGE, OUR_FAULT, NOBODY_READS = 2, 70, 128 + signal.SIGPIPE
 
@@ -19,8 +20,8 @@ def main() -> int:
     try:
         exit_code: int = verb.main(sys.argv[2:])
         sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        discard_stdout()
         return NOBODY_READS
     except Exception:  # noqa: BLE001 - Python's own exit code, 1, says nothing
         traceback.print_exc()

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from catalog.closed_pipe import discard_stdout
 from catalog.engine import schema
 from catalog.engine.documents import Documents
 from catalog.engine.findings import Finding, Level
@@ -95,5 +96,4 @@ def _print(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # Whoever reads has seen enough; Python must not complain once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()

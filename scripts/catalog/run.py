@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import signal
 import sys
 import traceback
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from catalog.closed_pipe import discard_stdout
 from catalog.engine import display, dryrun
 from catalog.engine.outcomes import RunOutcome
 from catalog.engine.planning import Plan, PlanError
@@ -80,8 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(problem, file=sys.stderr)
         print(f"nothing was run: {_count(len(error.problems))}", file=sys.stderr)
         return INVALID
-    except BrokenPipeError:  # whoever read the output has gone; what is still to be written goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        discard_stdout()
         return FAILED
     except OSError as error:  # disk full, a folder that may not be written
         print(f"run: {error}", file=sys.stderr)
