@@ -62,7 +62,6 @@ def serve_model(settings: Settings, scratch: Scratch, *, threads: int, place: Wo
 
         def ready() -> None:
             # What is loaded stays: it is not looked through again for cycles, which would hold up requests.
-            gc.collect()
             gc.freeze()
             gc.set_threshold(GARBAGE)
             if place is None or place.index == 0:

@@ -195,10 +195,7 @@ def _converted(estimator: Any, inputs: list[tuple[str, Any]]) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Without a name the graph would get a random one, and each run another file.
-        try:
-            model = skl2onnx.convert_sklearn(estimator, "model", inputs, options=texts | plain, target_opset=opsets)
-        except NameError:  # a converter that makes no maps knows no such option
-            model = skl2onnx.convert_sklearn(estimator, "model", inputs, options=texts, target_opset=opsets)
+        model = skl2onnx.convert_sklearn(estimator, "model", inputs, options=texts | plain, target_opset=opsets)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
