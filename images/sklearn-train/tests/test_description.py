@@ -273,7 +273,7 @@ def test_without_rows_there_is_no_signature():
 
 def test_where_no_fit_was_seen_an_example_then_column_names_speak(tmp_path):
     from sklearn_train.describer import _signature
-    from sklearn_train.documents import DescribeRequest
+    from sklearn_train.documents import ExamineRequest
 
     frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
     model = LinearRegression().fit(frame, [1.0, 2.0])
@@ -282,7 +282,7 @@ def test_where_no_fit_was_seen_an_example_then_column_names_speak(tmp_path):
     nothing = {"fits": [], "problem": "", "modules": {}, "path": []}
 
     def request(example):
-        return DescribeRequest("", "m.pkl", "", "", "", "", "", "", (), example, "shuffled")
+        return ExamineRequest("", "m.pkl", "", "", "", "", "", "", (), example, "shuffled", onnx=False)
 
     signature, _, rows, _ = _signature(request(str(tmp_path / "x.csv")), model, nothing)
     assert (signature.source, rows) == ("input-example", [(1.5, 2)])

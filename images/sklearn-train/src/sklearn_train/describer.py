@@ -1,17 +1,16 @@
-"""Runs in a fresh process: loads the saved model with nothing of the project but code/, and describes it."""
+"""Loads the saved model with nothing of the project but code/, and describes it."""
 
 from __future__ import annotations
 
 import os
 import pickle
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from sklearn_train.documents import DescribeRequest, Description, read_document, write_document
+from sklearn_train.documents import Description, ExamineRequest
 from sklearn_train.model_loading import LoadedModel, load_model
 from sklearn_train.project_code import ProjectCode, project_modules
 from taskkit.canonical import canonical_json
@@ -22,22 +21,7 @@ from taskkit.model_manifest import Environment
 from taskkit.model_signature import Signature
 
 
-def main(request_file: str, answer_file: str) -> None:
-    import joblib.numpy_pickle  # noqa: F401
-    import sklearn.pipeline  # noqa: F401
-
-    # Compiled files of the image's packages are welcome, but in code/ they would be files that nobody wrote.
-    sys.dont_write_bytecode = True
-    request = read_document(Path(request_file), DescribeRequest)
-    try:
-        description = describe(request)
-    except TaskError as error:
-        traceback.print_exc()
-        description = Description(problem=error.problem, remedy=error.remedy)
-    write_document(Path(answer_file), description)
-
-
-def describe(request: DescribeRequest) -> Description:
+def describe(request: ExamineRequest) -> Description:
     """Raises TaskError where the model can't be used."""
     target = Path(request.target)
     observed = _observations(Path(request.observations))
@@ -80,7 +64,7 @@ def _observations(file: Path) -> dict[str, Any]:
     return found
 
 
-def _project(request: DescribeRequest, observed: dict[str, Any]) -> ProjectCode:
+def _project(request: ExamineRequest, observed: dict[str, Any]) -> ProjectCode:
     workspace, target = Path(request.workspace), Path(request.target)
     outside = [target, *([Path(request.overlay)] if request.overlay else [])]
     roots = [Path(entry).resolve() for entry in observed["path"] if entry]
@@ -115,7 +99,7 @@ def _check_estimator(estimator: Any, shown: str) -> None:
 
 
 def _signature(
-    request: DescribeRequest, estimator: Any, observed: dict[str, Any]
+    request: ExamineRequest, estimator: Any, observed: dict[str, Any]
 ) -> tuple[Signature | None, str, list[tuple[Any, ...]], bool]:
     """(signature or None, the reason for None, rows to make golden ones of, whether these were seen by fit)."""
     from sklearn_train.example_input import read_example
@@ -169,7 +153,7 @@ def _from_names(estimator: Any, reason: str) -> tuple[Signature | None, str]:
 
 
 def _golden(
-    request: DescribeRequest, estimator: Any, signature: Signature | None, rows: list[tuple[Any, ...]], *,
+    request: ExamineRequest, estimator: Any, signature: Signature | None, rows: list[tuple[Any, ...]], *,
     observed_rows: bool,
 ) -> tuple[Any, str]:  # fmt: skip
     from sklearn_train.golden import golden_rows

@@ -1,27 +1,26 @@
-"""Has the model described and proved in two fresh processes, side by side because each imports for seconds."""
+"""Has the model described and proved by the process of examination.py, and says what came of it."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from sklearn_train import prover
 from sklearn_train.cgroup import memory_group
-from sklearn_train.documents import DescribeRequest, Description, Proof, ProofRequest, read_document, write_document
+from sklearn_train.documents import Description, ExamineRequest, Proof, read_document, write_document
 from sklearn_train.request import Request
 from sklearn_train.script_environment import THREAD_VARIABLES
 from sklearn_train.supervised_process import Ended, SupervisedProcess, Watch
 from taskkit.command_line import say
 from taskkit.errors import TaskError
-from taskkit.model_directory import CODE, GOLDEN, ONNX
+from taskkit.model_directory import ONNX
 from taskkit.model_manifest import Onnx
-
-PROOF_SECONDS = 120.0
-PROOF_MEMORY = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,18 @@ def describe(material: Material) -> Described:
     """Raises TaskError where the model can't be used."""
     empty = material.private / "empty"
     empty.mkdir()
-    environment = _environment(os.environ)
-    files = [str(material.private / name) for name in ("describe.json", "description.json", "prove.json", "proof.json")]
+    request, description, proof = (
+        material.private / name for name in ("examine.json", "description.json", "proof.json")
+    )
+    write_document(request, _request(material))
+    code = "import sys; from sklearn_train.examination import main; main(*sys.argv[1:])"
+    command = [sys.executable, "-P", "-c", code, str(request), str(description), str(proof)]
     watch = Watch(memory=memory_group(), output=False)
-    proof_watch = replace(watch, time_limit=PROOF_SECONDS, resident_limit=PROOF_MEMORY)
-    write_document(Path(files[0]), _describe_request(material))
-    describer = _start("describer", files[:2], empty, environment, watch)
-    with describer, _start("prover", [*files[2:], material.request.onnx], empty, environment, proof_watch) as prover:
-        description = _description(Path(files[1]), describer.wait(), material.shown_model)
-        write_document(Path(files[2]), _proof_request(material, description))
-        return Described(description, _proof(Path(files[3]), prover.wait(), material))
+    with SupervisedProcess(
+        command, cwd=empty, environment=_environment(os.environ), watch=watch, name="examination"
+    ) as process:
+        ended = process.wait()
+    return Described(_description(description, ended, material.shown_model), _proof(proof, ended, material))
 
 
 def _environment(given: Mapping[str, str]) -> dict[str, str]:
@@ -69,36 +70,28 @@ def _environment(given: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONHASHSEED": "0", "PYTHONNOUSERSITE": "1"}
 
 
-def _start(
-    module: str, arguments: list[str], cwd: Path, environment: Mapping[str, str], watch: Watch
-) -> SupervisedProcess:
-    code = f"import sys; from sklearn_train.{module} import main; main(*sys.argv[1:])"
-    command = [sys.executable, "-P", "-c", code, *arguments]
-    return SupervisedProcess(command, cwd=cwd, environment=environment, watch=watch, name=module)
-
-
-def _describe_request(material: Material) -> DescribeRequest:
+def _request(material: Material) -> ExamineRequest:
     request = material.request
     script = request.script
     folder = request.workspace if script.is_module or script.file is None else script.file.parent
-    return DescribeRequest(
+    return ExamineRequest(
         model_file=str(material.model_file), shown_model=material.shown_model, target=str(material.target),
         workspace=str(request.workspace), script=script.given, script_folder=str(folder),
         observations=str(material.private / "observations"), overlay=str(material.overlay or ""),
         include=request.include, input_example=str(material.input_example or ""),
-        golden=request.golden,
+        golden=request.golden, onnx=request.onnx != "off",
     )  # fmt: skip
 
 
 def _description(file: Path, ended: Ended, shown: str) -> Description:
     trace = _ProcessTrace("\n" + ended.error_tail)
-    if ended.stopped:
-        raise TaskError(
-            f"loading {shown} was stopped near the memory limit", "raise the step's memory limit"
-        ) from trace
     try:
         description = read_document(file, Description)
     except (OSError, msgspec.DecodeError) as error:
+        if ended.stopped_at_memory:
+            raise TaskError(
+                f"loading {shown} was stopped near the memory limit", "raise the step's memory limit"
+            ) from trace
         if ended.code < 0:
             raise TaskError(f"the process that loads {shown} was killed by signal {-ended.code}",
                             "the file is damaged, or there is too little memory") from trace  # fmt: skip
@@ -111,23 +104,9 @@ def _description(file: Path, ended: Ended, shown: str) -> Description:
     return description
 
 
-def _proof_request(material: Material, description: Description) -> ProofRequest:
-    wanted = material.request.onnx != "off"
-    return ProofRequest(
-        model_file=str(material.model_file), code=str(material.target / CODE), overlay=str(material.overlay or ""),
-        golden=str(material.target / GOLDEN) if description.golden_rows else "",
-        observations=str(material.private / "observations"), signature=description.signature,
-        onnx_file=str(material.target / ONNX) if wanted else "",
-    )  # fmt: skip
-
-
 def _proof(file: Path, ended: Ended, material: Material) -> Proof:
-    """A prover that was stopped or crashed proves nothing more, and fails nothing."""
-    limits = {
-        "time": f"it took longer than {PROOF_SECONDS:.0f} s",
-        "memory": f"it took more than {PROOF_MEMORY >> 30} GiB, or all there is",
-    }
-    reason = limits.get(ended.stopped, "" if ended.code == 0 else f"its process ended with code {ended.code}")
+    """A proof that was stopped or crashed proves nothing more, and fails nothing."""
+    reason = _why_unfinished(ended)
     status = Onnx("off") if material.request.onnx == "off" else Onnx("skipped", reason or "it gave no answer")
     try:
         proof = read_document(file, Proof)
@@ -137,3 +116,11 @@ def _proof(file: Path, ended: Ended, material: Material) -> Proof:
         return proof
     (material.target / ONNX).unlink(missing_ok=True)
     return msgspec.structs.replace(proof, onnx=status)
+
+
+def _why_unfinished(ended: Ended) -> str:
+    if ended.stopped_at_memory:
+        return "it took all the memory there is"
+    if ended.code == -signal.SIGALRM:
+        return f"it took longer than {prover.SECONDS} s"
+    return f"its process ended with code {ended.code}" if ended.code else ""

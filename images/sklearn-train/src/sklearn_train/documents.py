@@ -1,4 +1,4 @@
-"""What the supervisor tells the describer and the prover, and what they answer: JSON files in the run's own folder."""
+"""What the supervisor asks of the process that examines the model, and its answers: JSON files in the run's own folder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from taskkit.model_signature import Signature, TaskKind
 Document = TypeVar("Document", bound=msgspec.Struct)
 
 
-class DescribeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Paths are absolute. ``target`` is the new model directory: code/ and golden.json are written there."""
+class ExamineRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Paths are absolute. ``target`` is the new model directory: code/, golden.json and model.onnx are written there."""
 
     model_file: str
     shown_model: str
@@ -29,6 +29,8 @@ class DescribeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     include: tuple[str, ...]
     input_example: str
     golden: Literal["shuffled", "rows", "none"]
+    onnx: bool
+    """Whether to convert the model."""
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,20 +50,6 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     golden_rows: int = 0
     golden_reason: str = ""
     environment: Environment | None = None
-
-
-class ProofRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The prover loads ``model_file`` with nothing but ``code`` and ``overlay`` beside the image's packages."""
-
-    model_file: str
-    code: str
-    overlay: str
-    golden: str
-    """golden.json, or empty."""
-    observations: str
-    signature: Signature | None
-    onnx_file: str
-    """Where to write the converted model; empty: don't convert."""
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,44 +1,44 @@
-"""Runs in a second fresh process: replays the golden rows, and converts the model to ONNX if that is wanted.
-
-It starts beside the describer, imports what takes long, and waits for its request to appear.
-"""
+"""Replays the golden rows, and converts the model to ONNX if that is wanted, where nothing has loaded the model before."""
 
 from __future__ import annotations
 
-import os
+import resource
+import signal
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from sklearn_train.documents import Proof, ProofRequest, read_document, write_document
+from sklearn_train.documents import Description, ExamineRequest, Proof
 from taskkit.estimator_io import answers, estimator_input, first_difference
+from taskkit.model_directory import CODE, GOLDEN, ONNX
 from taskkit.model_manifest import Onnx
 from taskkit.model_signature import GoldenRows, Signature
 
+SECONDS = 120
+MEMORY = 4 << 30
 
-def main(request_file: str, answer_file: str, onnx: str) -> None:
-    import joblib.numpy_pickle  # noqa: F401 - imported while the describer is at work
-    import sklearn.pipeline  # noqa: F401
 
-    if onnx != "off":
-        # Its wheels report what they run to their maker, and leave an identifier in HOME, unless told otherwise.
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-        import onnxruntime  # noqa: F401
-        import skl2onnx  # noqa: F401
-    sys.dont_write_bytecode = True  # in code/ compiled files would be files that nobody wrote
-    while not Path(request_file).exists():
-        time.sleep(0.01)
-    request = read_document(Path(request_file), ProofRequest)
-    sys.path[:0] = [request.code, *([request.overlay] if request.overlay else [])]
+def limit() -> None:
+    """From now on this process ends by SIGALRM after ``SECONDS``, and is refused more than ``MEMORY`` bytes of its own."""
+    signal.alarm(SECONDS)
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
+
+def prove(request: ExamineRequest, description: Description) -> Iterator[Proof]:
+    """What is known before the conversion, which may not end, and after it."""
+    sys.path[:0] = [str(Path(request.target) / CODE), *([request.overlay] if request.overlay else [])]
     estimator, reason = _loaded(request.model_file)
-    replays, reason = _replay(estimator, request) if estimator is not None else (False, reason)
-    pending = Onnx("skipped" if request.onnx_file else "off", "the conversion did not end" if request.onnx_file else "")
-    write_document(Path(answer_file), Proof(replays, reason, pending))
-    if request.onnx_file:
-        write_document(Path(answer_file), Proof(replays, reason, _convert(estimator, request)))
+    replays, signature = False, description.signature
+    if estimator is not None and signature is not None and description.golden_rows:
+        replays, reason = _replay(estimator, Path(request.target) / GOLDEN, signature)
+    if request.onnx:
+        yield Proof(replays, reason, Onnx("skipped", "the conversion did not end"))
+        yield Proof(replays, reason, _convert(estimator, request, signature))
+    else:
+        yield Proof(replays, reason, Onnx("off"))
 
 
 def _loaded(file: str) -> tuple[Any, str]:
@@ -50,13 +50,11 @@ def _loaded(file: str) -> tuple[Any, str]:
         return None, f"loading it in another process failed: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _replay(estimator: Any, request: ProofRequest) -> tuple[bool, str]:
-    """(whether the golden rows give the same answers here, why not)."""
-    if not request.golden or request.signature is None:
-        return False, ""
-    golden = msgspec.json.decode(Path(request.golden).read_bytes(), type=GoldenRows)
+def _replay(estimator: Any, file: Path, signature: Signature) -> tuple[bool, str]:
+    """(whether the golden rows in ``file`` give the same answers here, why not)."""
+    golden = msgspec.json.decode(file.read_bytes(), type=GoldenRows)
     try:
-        found = answers(estimator, estimator_input(request.signature, golden.rows),
+        found = answers(estimator, estimator_input(signature, golden.rows),
                         probabilities=golden.probabilities is not None)  # fmt: skip
     except Exception as error:  # noqa: BLE001
         return False, f"replaying raised {type(error).__name__}: {' '.join(str(error).split())[:300]}"
@@ -64,17 +62,20 @@ def _replay(estimator: Any, request: ProofRequest) -> tuple[bool, str]:
     return not difference, f"a second process answered differently: {difference}" if difference else ""
 
 
-def _convert(estimator: Any, request: ProofRequest) -> Onnx:
+def _convert(estimator: Any, request: ExamineRequest, signature: Signature | None) -> Onnx:
     from sklearn_train.onnx_conversion import convert
 
-    if request.signature is None:
+    if signature is None:
         return Onnx("skipped", "there is no signature")
     if estimator is None:
         return Onnx("skipped", "the model could not be loaded")
-    rows = _observed_rows(estimator, request.signature, request.observations)
-    content, onnx = convert(estimator, request.signature, rows)
+    rows = _observed_rows(estimator, signature, request.observations)
+    try:
+        content, onnx = convert(estimator, signature, rows)
+    except MemoryError:
+        return Onnx("skipped", f"it took more than {MEMORY >> 30} GiB")
     if content:
-        Path(request.onnx_file).write_bytes(content)
+        (Path(request.target) / ONNX).write_bytes(content)
     return onnx
 
 

@@ -33,9 +33,9 @@ def failure(script: str, ended: Ended, memory_limit: int) -> TaskError:
     last = last.rstrip(". ")
     quoted = f": {last}" if last else ", and wrote nothing"
     took = duration(ended.seconds)
-    if ended.stopped == "memory":
+    if ended.stopped_at_memory:
         return TaskError(
-            f"script {script} was stopped after {took}, near the memory limit: {size(ended.memory_used)} of "
+            f"script {script} was stopped after {took}, near the memory limit: {size(ended.stopped_at_memory)} of "
             f"{size(memory_limit)} in use", "raise the step's memory limit, or train on less data",
         )  # fmt: skip
     if ended.code < 0:

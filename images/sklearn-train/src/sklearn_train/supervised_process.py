@@ -42,9 +42,6 @@ class Watch:
     memory: MemoryGroup | None = None
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     output: bool = True
-    time_limit: float | None = None
-    resident_limit: int | None = None
-    """Bytes that the child's processes may hold together."""
     alone: bool = False
     """No other child runs at the same time, so that every process below this program belongs to it."""
 
@@ -62,10 +59,8 @@ class Ended:
     """The end of what it wrote to stderr."""
     output_tail: str = ""
     """The end of what it wrote to stdout."""
-    stopped: str = ""
-    """Why it was stopped before its end: ``memory``, ``time``, or empty."""
-    memory_used: int = 0
-    """What was in use when it was stopped for its memory."""
+    stopped_at_memory: int = 0
+    """What was in use when it was stopped near the memory limit; 0 where it was not."""
     left_behind: tuple[str, ...] = ()
 
 
@@ -168,7 +163,7 @@ class SupervisedProcess:
                 selector.register(exit_event, selectors.EVENT_READ, None)
                 for stream in (self._output, self._error):
                     selector.register(stream.source, selectors.EVENT_READ, stream)
-                stopped, used = self._follow(selector)
+                stopped_at = self._follow(selector)
         finally:
             os.close(exit_event)
         code = self.child.wait()
@@ -178,11 +173,11 @@ class SupervisedProcess:
         left = self._end_all(LEFTOVER_GRACE_SECONDS)
         seconds = time.monotonic() - self._started
         last_line = self._error.last_line() or self._output.last_line()
-        return Ended(code, seconds, self._peak, last_line, self._error.text(), self._output.text(), stopped, used, left)
+        return Ended(code, seconds, self._peak, last_line, self._error.text(), self._output.text(), stopped_at, left)
 
-    def _follow(self, selector: selectors.BaseSelector) -> tuple[str, int]:
-        """Until the child ends. (why it was stopped, bytes in use then)."""
-        stopped, used, resident = "", 0, 0
+    def _follow(self, selector: selectors.BaseSelector) -> int:
+        """Until the child ends. What was in use when it was stopped near the memory limit, else 0."""
+        stopped_at = resident = 0
         last_sign = last_look = last_count = time.monotonic()
         while True:
             ready = [key.data for key, _ in selector.select(_POLL_SECONDS)]
@@ -193,7 +188,7 @@ class SupervisedProcess:
                     if not stream.pass_on():
                         selector.unregister(stream.source)
             if None in ready:
-                return stopped, used
+                return stopped_at
             if now - last_look >= _POLL_SECONDS:
                 last_look = now
                 for stream in (self._output, self._error):
@@ -202,9 +197,9 @@ class SupervisedProcess:
                 if now - last_count >= _RESIDENT_SECONDS:
                     last_count = now
                     resident = self._resident()
-                if not stopped:
-                    stopped, used = self._limit_reached(resident)
-                    if stopped:
+                if not stopped_at:
+                    stopped_at = self._near_limit()
+                    if stopped_at:
                         self.child.kill()
                 if self._watch.heartbeat_seconds and now - last_sign >= self._watch.heartbeat_seconds:
                     last_sign = now
@@ -218,17 +213,14 @@ class SupervisedProcess:
         self._peak = max(self._peak, memory)
         return memory
 
-    def _limit_reached(self, resident: int) -> tuple[str, int]:
-        watch = self._watch
-        if watch.memory is not None:
+    def _near_limit(self) -> int:
+        """The bytes in use where they are near the limit, else 0."""
+        memory = self._watch.memory
+        if memory is not None:
             with suppress(OSError, ValueError):
-                if (used := watch.memory.working_set()) >= watch.memory.limit * MEMORY_SHARE:
-                    return "memory", used
-        if watch.resident_limit is not None and resident > watch.resident_limit:
-            return "memory", resident
-        if watch.time_limit is not None and time.monotonic() - self._started > watch.time_limit:
-            return "time", 0
-        return "", 0
+                if (used := memory.working_set()) >= memory.limit * MEMORY_SHARE:
+                    return used
+        return 0
 
     def _end_all(self, grace: float) -> tuple[str, ...]:
         """Ends the child and what belongs to it; names what was still running besides the child.

@@ -170,7 +170,7 @@ def _run_script(request: Request, overlay: Overlay, private: Path, told: Path) -
         ended = child.wait()
     for name in ended.left_behind:
         say(f"note: ended a process that the script left behind: {name}")
-    if ended.code != 0 or ended.stopped:
+    if ended.code != 0 or ended.stopped_at_memory:
         raise failure(request.script.given, ended, memory.limit if memory else 0)
     say(f"the script ended after {duration(ended.seconds)}, memory {size(ended.peak_memory)} at most")
     return ended
