@@ -1,4 +1,4 @@
-"""What the supervisor asks of the process that examines the model, and its answers: JSON files in the run's own folder."""
+"""What the supervisor asks of the process that examines the model, and its answers: JSON files in the run's folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Document = TypeVar("Document", bound=msgspec.Struct)
 
 
 class ExamineRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Paths are absolute. ``target`` is the new model directory: code/, golden.json and model.onnx are written there."""
+    """Paths are absolute. ``target`` is the new model directory, where code/, golden.json and model.onnx go."""
 
     model_file: str
     shown_model: str

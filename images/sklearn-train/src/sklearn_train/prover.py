@@ -1,4 +1,4 @@
-"""Replays the golden rows, and converts the model to ONNX if that is wanted, where nothing has loaded the model before."""
+"""Replays the golden rows, and converts the model to ONNX if that is wanted, where nothing has loaded it before."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MEMORY = 4 << 30
 
 
 def limit() -> None:
-    """From now on this process ends by SIGALRM after ``SECONDS``, and is refused more than ``MEMORY`` bytes of its own."""
+    """From now on this process ends by SIGALRM after ``SECONDS``, and gets no more than ``MEMORY`` bytes."""
     signal.alarm(SECONDS)
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
 
