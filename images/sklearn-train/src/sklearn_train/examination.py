@@ -1,7 +1,7 @@
 """The process that examines a saved model, twice: described by a child, proved by itself.
 
-Importing scikit-learn takes longer than the rest, so it is done once, before the fork. Nothing of the project and of the
-model is loaded by then, so the second loading is as fresh as the first.
+Importing scikit-learn takes longer than the rest, so it is done once, before the fork. Nothing of the project and of
+the model is loaded by then, so the second loading is as fresh as the first.
 """
 
 from __future__ import annotations
