@@ -1,7 +1,7 @@
 """Estimators of scikit-learn made to answer single rows fast, without another answer.
 
 What costs is not the arithmetic but the machinery around each call: forests start a pool of threads for a hundred
-small trees, histogram boosting goes through OpenMP for every one. Only whole instances are changed, never a class, and
+small trees, histogram boosting goes through OpenMP for every one, splines through scipy for every column. Only whole instances are changed, never a class, and
 only what the classes below are themselves: a subclass may do anything. Whether the answers stay the same is for
 `prepared_engine` to prove.
 """
@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from model_server.fast_splines import fast_transform
 from model_server.tree_ensemble import TreeSession, boosting_table
 
 FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor")
@@ -32,14 +34,22 @@ def quicken(estimator: Any) -> list[Callable[[], None]]:
         elif module == "sklearn.ensemble._hist_gradient_boosting.gradient_boosting" and kind in BOOSTINGS:
             changed = _quicken_boosting(part)
             undo += [changed] if changed is not None else []
+        elif module == "sklearn.preprocessing._polynomial" and kind == "SplineTransformer":
+            if (fast := fast_transform(part)) is not None:
+                part.transform = fast
+                undo.append(partial(_remove, part, "transform"))
     return undo
 
 
 def parts(estimator: Any) -> Iterator[Any]:
-    """The estimator that answers in the end: through pipelines and searches."""
+    """What is asked one after the other: the steps of pipelines and column transformers, the best one of a search."""
     kind, module = type(estimator).__name__, type(estimator).__module__
     if module == "sklearn.pipeline" and kind == "Pipeline":
-        yield from parts(estimator.steps[-1][1])
+        for _, step in estimator.steps:
+            yield from parts(step)
+    elif module == "sklearn.compose._column_transformer" and kind == "ColumnTransformer":
+        for _, transformer, _ in estimator.transformers_:
+            yield from parts(transformer)
     elif module.startswith("sklearn.model_selection._search") and hasattr(estimator, "best_estimator_"):
         yield from parts(estimator.best_estimator_)
     else:
