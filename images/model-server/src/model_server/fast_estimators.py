@@ -1,9 +1,9 @@
 """Estimators of scikit-learn made to answer single rows fast, without another answer.
 
 What costs is not the arithmetic but the machinery around each call: forests start a pool of threads for a hundred
-small trees, histogram boosting goes through OpenMP for every one, splines through scipy for every column. Only whole instances are changed, never a class, and
-only what the classes below are themselves: a subclass may do anything. Whether the answers stay the same is for
-`prepared_engine` to prove.
+small trees, histogram boosting goes through OpenMP for every one, splines through scipy for every column. Only whole
+instances are changed, never a class, and only what the classes below are themselves: a subclass may do anything.
+Whether the answers stay the same is for `prepared_engine` to prove.
 """
 
 from __future__ import annotations
@@ -35,9 +35,7 @@ def quicken(estimator: Any) -> list[Callable[[], None]]:
             changed = _quicken_boosting(part)
             undo += [changed] if changed is not None else []
         elif module == "sklearn.preprocessing._polynomial" and kind == "SplineTransformer":
-            if (fast := fast_transform(part)) is not None:
-                part.transform = fast
-                undo.append(partial(_remove, part, "transform"))
+            undo += _quicken_splines(part)
     return undo
 
 
@@ -103,6 +101,14 @@ def _quicken_boosting(boosting: Any) -> Callable[[], None] | None:
             return None
     boosting._raw_predict = raw  # noqa: SLF001
     return lambda: _remove(boosting, "_raw_predict")
+
+
+def _quicken_splines(transformer: Any) -> list[Callable[[], None]]:
+    fast = fast_transform(transformer)
+    if fast is None:
+        return []
+    transformer.transform = fast
+    return [partial(_remove, transformer, "transform")]
 
 
 def threshold_rows(predictors: Sequence[Sequence[Any]], columns: int) -> Any:

@@ -1,8 +1,8 @@
 """SplineTransformer of scikit-learn for all columns at once: it goes to scipy for each of them, three times.
 
 Between the first and the last knot a spline of degree d is a sum of truncated powers (de Boor, A Practical Guide to
-Splines, chapter VIII): of 1, x, …, x^d, and of max(0, x - k)^d for every inner knot k. So the values of all splines of a
-column are one small matrix times these powers.
+Splines, chapter VIII): of 1, x, …, x^d, and of max(0, x - k)^d for every inner knot k. So the values of all splines of
+a column are one small matrix times these powers.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _TOLERANCE = 1e-12
 class _Columns:
     """What the splines of all columns consist of; every column has the same number of knots.
 
-    ``first``, ``span``: a number per column; ``inner``: (columns, inner knots), ``weights``: (columns, powers, splines),
-    both for values that are 0 at the first and 1 at the last knot.
+    ``first``, ``span``: a number per column. ``inner``: (columns, inner knots), ``weights``: (columns, powers,
+    splines), both for values that are 0 at the first and 1 at the last knot.
     """
 
     first: Any
