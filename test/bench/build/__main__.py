@@ -27,11 +27,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "serve"))
 sys.path.insert(0, str(Path(__file__).parents[3] / "images" / "model-serve-build" / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[3] / "scripts"))
 
 from contestants import ROOT, free_port
+from measured_process import run
 
 from counted_traffic import CountedTraffic
 
@@ -44,7 +46,7 @@ NEEDS = ("docker-registry", "buildah")
 
 
 @dataclass
-class Took:
+class Rounds:
     """Seconds of each round; requests and bytes of the last one."""
 
     ours: list[float]
@@ -89,27 +91,14 @@ def _await(url: str) -> None:
     raise RuntimeError("the registry did not start")
 
 
-def run(command: Sequence[str | Path], folder: Path) -> tuple[float, int]:
-    """Seconds and peak bytes of memory. Started by a small process: memory counts from before the program begins."""
-    measuring = ("import os, resource, subprocess, sys, time\nbegan = time.perf_counter()\n"
-                 "code = subprocess.call(sys.argv[1:], stdout=2)\n"
-                 "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)\n"
-                 "sys.exit(code)")  # fmt: skip
-    done = subprocess.run([sys.executable, "-c", measuring, *map(str, command)], cwd=folder, text=True, check=False,
-                          capture_output=True)  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr.strip().splitlines()[-1]}")
-    seconds, peak = done.stdout.split()
-    return float(seconds), int(peak)
-
-
 def make_model(folder: Path, size: int, metric: float) -> str:
     command = [MAKER, HERE / "models.py", folder, str(size), str(metric)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def ours(folder: Path, approval: str, image: str, base: str) -> tuple[float, int]:
-    return run([PROGRAM, f"--approval={approval}", f"--image={image}", f"--base-image={base}"], folder)
+    took = run([PROGRAM, f"--approval={approval}", f"--image={image}", f"--base-image={base}"], folder)
+    return took.seconds, took.peak_bytes
 
 
 def by_buildah(folder: Path, reference: str, base: str, store: Path) -> float:
@@ -120,14 +109,14 @@ def by_buildah(folder: Path, reference: str, base: str, store: Path) -> float:
     spent, name = 0.0, "localhost/bench:build"
     for command in (["build", "--layers", "--isolation", "chroot", "--quiet", "--tls-verify=false", "-t", name, "."],
                     ["push", "--quiet", "--tls-verify=false", name, f"docker://{reference}"]):  # fmt: skip
-        spent += run(["buildah", "--root", store / "root", "--runroot", store / "run", *command], folder)[0]
+        spent += run(["buildah", "--root", store / "root", "--runroot", store / "run", *command], folder).seconds
     return spent
 
 
-def measure(scratch: Path, rounds: int, size: int, *, large: bool) -> Took:
+def measure(scratch: Path, rounds: int, size: int, *, large: bool) -> Rounds:
     from catalog.imaging.publishing import push_layout
 
-    took = Took([], [], [], [])
+    took = Rounds([], [], [], [])
     with registry(scratch) as direct:
         traffic = CountedTraffic(direct)
         base = push_layout(
@@ -165,7 +154,7 @@ def measure(scratch: Path, rounds: int, size: int, *, large: bool) -> Took:
     return took
 
 
-def text(took: Took, size: int) -> str:
+def text(took: Rounds, size: int) -> str:
     def spread(values: Sequence[float]) -> str:
         return f"{statistics.median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
 

@@ -14,13 +14,16 @@ import os
 import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from measured_process import run
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -40,7 +43,7 @@ json.dump({"accuracy": 0.5}, open(given.metrics_path, "w"))
 
 
 @dataclass
-class Took:
+class Trained:
     """Seconds and bytes, one of each per round."""
 
     by_hand: list[float] = field(default_factory=list)
@@ -49,30 +52,16 @@ class Took:
     memory_by_task: list[int] = field(default_factory=list)
 
 
-def run(command: Sequence[str | Path], folder: Path) -> tuple[float, int, str]:
-    """Seconds, peak bytes of the largest process, what was printed. Started by a small process, see test/bench/build."""
-    measuring = ("import resource, subprocess, sys, time\nbegan = time.perf_counter()\n"
-                 "code = subprocess.call(sys.argv[1:], stdout=2)\n"
-                 "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)\n"
-                 "sys.exit(code)")  # fmt: skip
-    done = subprocess.run([sys.executable, "-c", measuring, *map(str, command)], cwd=folder, text=True, check=False,
-                          capture_output=True)  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr.strip().splitlines()[-1]}")
-    seconds, peak = done.stdout.split()
-    return float(seconds), int(peak), done.stderr
-
-
-def training(name: str, rounds: int, scratch: Path) -> Took:
-    took, folder = Took(), scratch / name
+def training(name: str, rounds: int, scratch: Path) -> Trained:
+    took, folder = Trained(), scratch / name
     shutil.copytree(ROOT / "test" / "bench" / "serve" / "project", folder)
     (folder / "out").mkdir()
     for _ in range(rounds):
         by_hand = [TRAIN / "python", "src/train.py", "--which", name, "--model-path", "out/model.pkl",
                    "--metrics-path", "out/metrics.json"]  # fmt: skip
-        seconds, peak, _ = run(by_hand, folder)
-        took.by_hand.append(seconds)
-        took.memory_by_hand.append(peak)
+        alone = run(by_hand, folder)
+        took.by_hand.append(alone.seconds)
+        took.memory_by_hand.append(alone.peak_bytes)
         by_task = [
             TRAIN / "sklearn-train",
             "--",
@@ -83,9 +72,9 @@ def training(name: str, rounds: int, scratch: Path) -> Took:
             "--metrics-path",
             "{metrics}",
         ]
-        seconds, _, log = run(by_task, folder)
-        told = re.search(r"the script ended after .* memory (\d+) MiB at most", log)
-        took.by_task.append(seconds)
+        task = run(by_task, folder)
+        told = re.search(r"the script ended after .* memory (\d+) MiB at most", task.log)
+        took.by_task.append(task.seconds)
         took.memory_by_task.append(int(told[1]) << 20 if told else 0)
     return took
 
@@ -96,7 +85,7 @@ def deciding(rounds: int, scratch: Path) -> list[float]:
     (folder / "baseline").mkdir()
     (folder / "baseline" / "accuracy").write_text("0.9\n")
     command = [GATE, "--baseline=baseline", "--rules=accuracy: {min: 0.5, max_drop: 0.01}"]
-    return [run(command, folder)[0] for _ in range(rounds)]
+    return [run(command, folder).seconds for _ in range(rounds)]
 
 
 def hashing(gigabytes: float, scratch: Path) -> tuple[float, int]:
@@ -106,11 +95,11 @@ def hashing(gigabytes: float, scratch: Path) -> tuple[float, int]:
     (folder / "train.py").write_text(IDLE_SCRIPT)
     with (folder / "data.bin").open("wb") as file:
         file.truncate(round(gigabytes * 1e9))
-    seconds, peak, _ = run([TRAIN / "sklearn-train", "--script=train.py", "--dataset=data.bin", "--onnx=off"], folder)
-    return seconds, peak
+    took = run([TRAIN / "sklearn-train", "--script=train.py", "--dataset=data.bin", "--onnx=off"], folder)
+    return took.seconds, took.peak_bytes
 
 
-def text(trained: dict[str, Took], decisions: Sequence[float], large: tuple[float, float, int] | None) -> str:
+def text(trained: dict[str, Trained], decisions: Sequence[float], large: tuple[float, float, int] | None) -> str:
     def middle(values: Sequence[float]) -> str:
         return f"{statistics.median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
 
