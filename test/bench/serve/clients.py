@@ -104,7 +104,7 @@ def mlserver(url: str, columns: list[dict[str, Any]], rows: list[list[Any]]) -> 
 
 def main() -> int:
     from contestants import PEERS, ROOT, free_port, make_peer, train
-    from robust import started
+    from robust import serving
 
     sys.path.insert(0, str(ROOT / "scripts"))
     from catalog.environments import uv
@@ -121,8 +121,7 @@ def main() -> int:
         model, port = train(PEERS / "models", model_name), free_port()
         golden = json.loads((model.folder / "golden.json").read_text())
         asked = {"columns": model.columns, "rows": [list(row) for row in model.rows]}
-        with tempfile.TemporaryFile() as log:
-            process = started(model, port, log)
+        with tempfile.TemporaryFile() as log, serving(model, port, log):
             for name in REQUIREMENTS:
                 command = [PEERS / name / "bin" / "python", __file__, name, f"http://127.0.0.1:{port}"]
                 done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False)
@@ -131,8 +130,6 @@ def main() -> int:
                 right = answer.get("predictions") == golden["predictions"] and _close(answer, golden)
                 failed += not right
                 print(f"{model_name} {name}: {'golden answers' if right else f'FAILED: {said}'}", flush=True)
-            process.terminate()
-            process.wait()
     return 3 if failed else 0
 
 

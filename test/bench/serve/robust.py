@@ -19,7 +19,6 @@ import asyncio
 import contextlib
 import http.client
 import json
-import signal
 import subprocess
 import sys
 import tempfile
@@ -44,18 +43,34 @@ CLIENTS = 8
 PATIENCE = 60.0
 
 
-def started(model: TrainedModel, port: int, log: Any) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def serving(model: TrainedModel, port: int, log: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that is ready; it has ended when the context is left."""
     command = [OURS / "model-server", "--model-dir", model.folder, "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen([*command, "--drain-delay", "0.2"], stdout=log, stderr=log)
+    try:
+        _await_ready(process, port)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _await_ready(process: subprocess.Popen[bytes], port: int) -> None:
     until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
+    while time.monotonic() < until and process.poll() is None:
         try:
             if ask(f"http://127.0.0.1:{port}/readyz")[0] == 200:
-                return process
+                return
         except OSError:
             time.sleep(0.02)
-    process.kill()
     raise RuntimeError("the server did not start")
+
+
+def ended(process: subprocess.Popen[bytes]) -> int:
+    """The exit code after SIGTERM."""
+    process.terminate()
+    return process.wait(PATIENCE)
 
 
 class Client(threading.Thread):
@@ -94,26 +109,22 @@ def drain(requests: int) -> int:
     model = train(PEERS / "models", "M1")
     rows = [model.by_name(row) for row in model.rows]
     expected = json.loads((model.folder / "golden.json").read_text())["predictions"]
-    port, ends = free_port(), 0
+    port, codes, asking = free_port(), list[int](), True
+    clients = [Client(port, rows, expected, requests // CLIENTS) for _ in range(CLIENTS)]
     with tempfile.TemporaryFile() as log:
-        process = started(model, port, log)
-        clients = [Client(port, rows, expected, requests // CLIENTS) for _ in range(CLIENTS)]
-        for client in clients:
-            client.start()
-        codes = []
-        while any(client.is_alive() for client in clients):
-            time.sleep(0.5)
-            process.send_signal(signal.SIGTERM)
-            codes.append(process.wait(PATIENCE))
-            ends += 1
-            process = started(model, port, log)
-        process.terminate()
-        codes.append(process.wait(PATIENCE))
+        while asking:
+            with serving(model, port, log) as process:
+                if not codes:
+                    for client in clients:
+                        client.start()
+                time.sleep(0.5)
+                asking = any(client.is_alive() for client in clients)
+                codes.append(ended(process))
     answered, again, wrong = (
         sum(getattr(client, name) for client in clients) for name in ("answered", "again", "wrong")
     )
     lost = requests // CLIENTS * CLIENTS - answered
-    print(f"{answered} requests answered, {lost} lost, {wrong} wrong, {again} sent again; ended {ends} times while asked, "
+    print(f"{answered} requests answered, {lost} lost, {wrong} wrong, {again} sent again; ended {len(codes) - 1} times while asked, "
           f"exit codes {sorted(set(codes))}")  # fmt: skip
     return 0 if not lost and not wrong and set(codes) == {0} else 3
 
@@ -174,12 +185,6 @@ def one_row() -> Iterator[tuple[Running, Path]]:
             yield server, body_file(server, server.model.rows[:1], scratch)
 
 
-def ended(server: Running) -> int:
-    """Its exit code, after SIGTERM."""
-    server.process.terminate()
-    return server.process.wait(PATIENCE)
-
-
 def memory(requests: int) -> int:
     with one_row() as (server, row):
         seen, served, failures = [memory_of(server.process.pid)], 0.0, 0
@@ -189,7 +194,7 @@ def memory(requests: int) -> int:
             served, failures = served + run.requests_per_second * 5, failures + run.failures
             seen.append(memory_of(server.process.pid))
             print(f"{seen[-1] / 1e6:.1f} MB after {served:,.0f} requests, {failures} failed", flush=True)
-        code = ended(server)
+        code = ended(server.process)
     return 0 if code == 0 and not failures and seen[-1] <= 1.05 * seen[1] else 3
 
 
@@ -201,7 +206,7 @@ def crowd(slow: int) -> int:
         beside = load(server, row, connections=8, seconds=40)  # slow clients are ended after 30
         others.stop()
         alive = server.process.poll() is None
-        code = ended(server)
+        code = ended(server.process)
     for name, run in (("alone", alone), (f"beside {slow} slow and 4 huge", beside)):
         print(f"{name}: {run.requests_per_second:,.0f} requests/s, p50 {run.p50:.2f} ms, p99 {run.p99:.2f} ms, "
               f"{run.failures} failed")  # fmt: skip
@@ -223,13 +228,11 @@ def fuzz(examples: int) -> int:
     for name in ("M1", "M2"):
         model, port = train(PEERS / "models", name), free_port()
         with tempfile.TemporaryFile() as log:
-            process = started(model, port, log)
             document = f"http://127.0.0.1:{port}/openapi.json"
             asking = [command, "--config-file", rules, "run", document, "--max-examples", str(examples)]
-            done = subprocess.run(asking, cwd=PEERS, check=False)  # it leaves files where it runs
-            alive = process.poll() is None
-            process.terminate()
-            failed += done.returncode != 0 or not alive or process.wait(PATIENCE) != 0
+            with serving(model, port, log) as process:
+                done = subprocess.run(asking, cwd=PEERS, check=False)  # it leaves files where it runs
+                failed += done.returncode != 0 or process.poll() is not None or ended(process) != 0
     return 3 if failed else 0
 
 
