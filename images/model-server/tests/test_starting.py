@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from model_server import __version__
 from model_server.command import main
 from model_server.cpu_limits import limit_library_threads, usable_processors
+from model_server.late_model import await_model
 from model_server.settings import read_settings
 from taskkit.canonical import digest_of
 from taskkit.errors import UsageError
@@ -97,12 +98,36 @@ def test_a_model_behind_a_link_is_taken_by_the_name_that_was_given(refused, tmp_
     assert f"model directory {tmp_path / 'models'} has no model.json" in line
 
 
+def test_a_model_that_comes_later_is_waited_for_where_kserve_says_so(start, model_dir, tmp_path):
+    late = tmp_path / "models"
+    server = start("--model-dir", str(late), environment={"MODEL_INIT_MODE": "async"})
+    server.line_with(f"waiting for a model in {late}")
+    late.symlink_to(model_dir("iris"))
+    assert server.ready().get("/readyz").status == 200
+
+
+def test_waiting_for_a_model_ends_with_a_signal(start, tmp_path):
+    server = start("--model-dir", str(tmp_path), environment={"MODEL_INIT_MODE": "async"})
+    server.line_with("waiting for a model")
+    assert server.stop() == 0
+    assert server.output[-1] == "model-server: SIGTERM before being ready, ended"
+
+
+def test_a_model_is_not_waited_for_forever(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("model_server.late_model.PATIENCE", 0)
+    await_model(tmp_path)
+    assert capsys.readouterr().out == f"model-server: waiting for a model in {tmp_path}\n"
+
+
 def test_a_shell_is_started_as_kserves_modelcar_asks_for_it():
     done = subprocess.run(
-        [sys.executable, "-m", "model_server", "sh", "-c", "echo $$; exit 7"], capture_output=True, check=False
+        [sys.executable, "-X", "importtime", "-m", "model_server", "sh", "-c", "echo $$; exit 7"],
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 7
     assert int(done.stdout) > 0
+    assert b"msgspec" not in done.stderr  # imports are too much for the memory and the hundredth of a core it gets
 
 
 def test_another_scikit_learn_is_refused_before_anything_is_loaded(refused, make_model):

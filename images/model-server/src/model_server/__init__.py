@@ -16,6 +16,7 @@ plain_tensors     tensors that are plainly what the model takes; plain_columns c
                   row_reading reads what is left
 engine            rows to answers: onnx_engine, estimator_engine
 loading           a checked model directory to an engine, with its golden rows replayed
+late_model        waiting for a model that comes after the server
 checked_files     a model directory with its digests checked
 user_application  handing over to the user's own ASGI application
 trail             from the image back to report, metrics, data, commit

@@ -19,8 +19,6 @@ from taskkit.errors import EXIT_DONE, EXIT_FAULT, TaskError
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if arguments[:1] == ["sh"]:  # how KServe starts a modelcar, which this image can be
-        os.execvp("sh", arguments)  # noqa: S606
     debug = "--debug" in arguments
     place = own_place()
     try:
@@ -57,6 +55,10 @@ def run(settings: Settings, arguments: Sequence[str], place: WorkerPlace | None)
     from model_server.serving import stoppable_while_loading
 
     with stoppable_while_loading(), Scratch() as scratch:
+        if settings.model_init_mode == "async":
+            from model_server.late_model import await_model
+
+            await_model(settings.model_dir)
         if settings.app:
             from model_server.user_application import serve_application
 

@@ -27,6 +27,8 @@ class Settings:
     model_digest: str | None
     """``sha256:<hex>`` that model.json must have; None: not known, files are only checked against model.json."""
     model_name: str
+    model_init_mode: str
+    """``sync``, or ``async`` for a model that may come later."""
     app: str
     """``file.py:attribute`` of the user's own application; empty: serve the model."""
     host: str
@@ -69,6 +71,7 @@ OPTIONS = (
     _Option("model-dir", ("MODEL_DIR",), "/models", "the model directory"),
     _Option("model-digest", ("MODEL_DIGEST",), "", "digest that model.json must have: sha256:<hex>"),
     _Option("model-name", ("MODEL_NAME",), "model", "name of the model in /v2/models/<name>"),
+    _Option("model-init-mode", ("MODEL_INIT_MODE",), "sync", "async: wait for a model that comes later, as in KServe"),
     _Option("app", ("APP",), "", "the user's own ASGI application to hand over to, for example src/serve.py:app"),
     _Option("host", (), "0.0.0.0", "address to listen on"),  # noqa: S104  a container's server is there for others
     _Option("port", ("PORT", "AIP_HTTP_PORT"), "8080", "port to listen on; 0 takes a free one"),
@@ -120,6 +123,7 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] = os.environ) 
         model_dir=Path(values["model-dir"]),
         model_digest=_digest(values["model-digest"]),
         model_name=_model_name(values["model-name"]),
+        model_init_mode=_one_of("model-init-mode", values["model-init-mode"], ("sync", "async")),
         app=values["app"],
         host=values["host"],
         port=int(_number("port", values["port"], 0, 65535, whole=True)),
