@@ -99,40 +99,6 @@ def test_a_deployment_of_the_image_by_digest_becomes_ready_and_answers_through_i
     assert answer["predictions"] == ["Versicolor"]
 
 
-def test_the_image_is_a_modelcar_for_kserve(first, team):
-    found = results(succeeded(first[1]))
-    shared = {"name": "shared", "mountPath": "/mnt"}
-    # As KServe makes it of `storageUri: oci://IMAGE`: the arguments, the link, both started at once.
-    link = "ln -sf /proc/$$$$/root/models /mnt/models && sleep infinity"
-    car = {
-        "name": "modelcar", "image": found["image"], "args": ["sh", "-c", link],
-        "securityContext": HARDENED, "volumeMounts": [shared],
-    }  # fmt: skip
-    server = {
-        "name": "kserve-container",
-        "image": team.stage.images["model-server"],
-        "args": ["--model-dir=/mnt/models", "--model-name=iris"],
-        "securityContext": HARDENED,
-        "volumeMounts": [shared, {"name": "tmp", "mountPath": "/tmp"}],
-        "readinessProbe": {"httpGet": {"path": "/v2/health/ready", "port": 8080}, "periodSeconds": 1},
-    }
-    spec = {
-        "containers": [server, car],
-        "shareProcessNamespace": True,
-        "securityContext": team.identity.security_context(),
-        "volumes": [{"name": "shared", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
-        "terminationGracePeriodSeconds": 0,
-    }
-    team.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "car"}, "spec": spec})
-    team.ready("pod/car")
-    address = team.kubectl.get("pod", "car")["status"]["podIP"]
-    matrix = {"name": "rows", "shape": [1, 4], "datatype": "FP64", "data": list(ROW.values())}
-    asked = {"inputs": [matrix], "outputs": [{"name": "predict"}]}
-    answer = team.ask(f"http://{address}:8080/v2/models/iris/infer", asked)
-    assert answer["outputs"][0]["data"] == ["Versicolor"]
-    assert found["model-digest"].removeprefix("sha256:").startswith(answer["model_version"])
-
-
 def test_the_image_tells_from_which_commit_it_comes(first, team):
     commit, ended = first
     found = results(succeeded(ended))

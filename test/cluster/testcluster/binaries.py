@@ -99,6 +99,13 @@ def coredns() -> Part:
     return Part("coredns", "github.com/coredns/coredns", _required("coredns", "github.com/coredns/coredns"), (".",))
 
 
+def containerd() -> Part:
+    module = "github.com/containerd/containerd/v2"
+    version = _required("containerd", module)
+    packages = tuple(f"{module}/cmd/{program}" for program in ("containerd", "containerd-shim-runc-v2"))
+    return Part("containerd", module, version, packages, linker=f"-X {module}/version.Version={version}")
+
+
 def local_path() -> Part:
     module = "github.com/rancher/local-path-provisioner"
     return Part("local-path", module, _required("local-path", module), (module,), data=("deploy",))
@@ -121,7 +128,7 @@ def parts(tekton_version: str) -> tuple[Part, ...]:
     """Everything that a native cluster with this Tekton is built of. Raises ClusterError for what is no version."""
     if not re.fullmatch(r"v\d+\.\d+\.\d+", tekton_version):
         raise ClusterError(f"'{tekton_version}' is not a version of Tekton Pipelines; give one like v1.15.0")
-    return (kube(), coredns(), local_path(), tkn(), tekton(tekton_version))
+    return (kube(), containerd(), coredns(), local_path(), tkn(), tekton(tekton_version))
 
 
 def _check_go() -> None:

@@ -51,11 +51,11 @@ def _api_server_ready() -> bool:
         return False
 
 
-def components(kube: str, coredns: str) -> tuple[Component, ...]:
-    """All of them; ``kube`` and ``coredns`` are the binaries built for this cluster."""
+def components(kube: str, containerd: str, coredns: str) -> tuple[Component, ...]:
+    """All of them, of the binaries built for this cluster."""
     return (
         Component("registry", ("docker-registry", "serve", f"{CONFIG}/registry.yaml")),
-        Component("containerd", ("containerd", "--config", f"{CONFIG}/containerd.toml")),
+        Component("containerd", (containerd, "--config", f"{CONFIG}/containerd.toml")),
         Component(
             "etcd",
             (
@@ -86,6 +86,7 @@ def components(kube: str, coredns: str) -> tuple[Component, ...]:
                 # Nothing resolves the node's name, and the API server is outside of the services' network.
                 "--kubelet-preferred-address-types=InternalIP",
                 "--enable-aggregator-routing=true",
+                "--feature-gates=ImageVolume=true",
             ),
             ready=_api_server_ready,
         ),

@@ -38,13 +38,14 @@ def node_process() -> int | None:
     return int(pid) if _started_at(int(pid)) == started else None
 
 
-def start_node(kube: str, coredns: str) -> None:
-    """Starts the node with the binaries of these folders and connects it. Raises ClusterError."""
-    state = state_directory()
+def start_node(*programs: Path) -> None:
+    """Starts the node with these binaries, as `components` takes them, and connects it. Raises ClusterError."""
+    state, binaries = state_directory(), binaries_directory()
     shutil.rmtree(state / "log", ignore_errors=True)
     (state / "log").mkdir()
     unshare = ["unshare", "--fork", "--kill-child", "--pid", "--mount", "--mount-proc", "--net"]
-    program = [sys.executable, "-m", "testcluster.node", str(state), str(binaries_directory()), kube, coredns]
+    program = [sys.executable, "-m", "testcluster.node", str(state), str(binaries)]
+    program += [str(path.relative_to(binaries)) for path in programs]
     with (state / "log" / "node.log").open("w") as log:
         process = subprocess.Popen(
             [*unshare, *program], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",

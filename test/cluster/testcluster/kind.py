@@ -23,6 +23,7 @@ RELEASE = "https://github.com/tektoncd/pipeline/releases/download/{version}/rele
 CONFIG = """
 kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
+featureGates: {ImageVolume: true}
 containerdConfigPatches:
 - |-
   [plugins."io.containerd.grpc.v1.cri".registry]

@@ -156,7 +156,7 @@ def up(tekton_version: str, say: Callable[[str], None]) -> Cluster:
         host.remove_remains()
         _write_state(state_directory())
         host.make_cgroups()
-        host.start_node(parts["kube"].directory.name, parts["coredns"].directory.name)
+        host.start_node(*(parts[name].directory / name for name in ("kube", "containerd", "coredns")))
         _wait(lambda: "ok" in _answers(cluster, "get", "--raw=/readyz"), "the API server did not become ready")
         say("the API server is ready")
         _install(cluster, parts)

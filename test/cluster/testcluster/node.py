@@ -1,4 +1,4 @@
-"""The node: the first process of its own PID, mount and network namespaces. ``python -m testcluster.node STATE BINARIES KUBE COREDNS``
+"""The node: the first process of its own PID, mount and network namespaces. ``python -m testcluster.node STATE BINARIES KUBE CONTAINERD COREDNS``
 
 Everything that belongs to the cluster lives in these namespaces, so its end is the end of this process: the kernel then
 kills every process in it, containers included, and drops its mounts and interfaces. It ends by itself when a component
@@ -130,11 +130,11 @@ def end_with_a_component() -> None:
             raise NodeError(f"{_running[pid]} ended with exit code {os.waitstatus_to_exitcode(status)}; see its log")
 
 
-def serve(state: str, binaries: str, kube: str, coredns: str) -> None:
+def serve(state: str, binaries: str, *programs: str) -> None:
     """Starts everything, then waits for an end. Raises NodeError."""
     make_file_systems(state, binaries)
     make_network()
-    for component in components(f"/run/binaries/{kube}/kube", f"/run/binaries/{coredns}/coredns"):
+    for component in components(*(f"/run/binaries/{program}" for program in programs)):
         start(component)
         if component.ready:
             _wait(component.ready, f"{component.name} did not answer")
@@ -148,7 +148,7 @@ def serve(state: str, binaries: str, kube: str, coredns: str) -> None:
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        serve(*sys.argv[1:5])
+        serve(*sys.argv[1:])
     except (NodeError, OSError, subprocess.SubprocessError) as error:
         print(f"node: {error}", flush=True)
         sys.exit(3)

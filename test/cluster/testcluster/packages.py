@@ -13,7 +13,6 @@ from testcluster.errors import ClusterError
 
 PACKAGE_OF = {
     "etcd": "etcd-server",
-    "containerd": "containerd",
     "runc": "runc",
     "/usr/lib/cni/ptp": "containernetworking-plugins",
     "conntrack": "conntrack",

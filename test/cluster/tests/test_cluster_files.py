@@ -32,7 +32,7 @@ def test_every_template_is_used():
 
 def test_containerd_takes_the_catalogs_images_from_the_clusters_registry():
     config = tomllib.loads(native.render("containerd.toml"))
-    folder = config["plugins"]["io.containerd.grpc.v1.cri"]["registry"]["config_path"].removeprefix(
+    folder = config["plugins"]["io.containerd.cri.v1.images"]["registry"]["config_path"].removeprefix(
         "/run/cluster/config/"
     )
     hosts = {name: template for template, name in native.CONFIG_FILES.items() if name.startswith(f"{folder}/")}
