@@ -7,9 +7,9 @@ beside this file: git-clone, train in a Python image, validate with kubectl, jq 
 kaniko as root; four Tasks on one volume as ours are. Both get the same commits of the same project from a git server in
 the cluster, the same clone step, the same registry, and base images that have everything in them. Each round has a
 commit with another model, so that something is to be built, and is measured from asking for the PipelineRun to seeing
-that it ended; the run is deleted before the next one begins. In the recipe's favour: what it would install by pip is
-there, its base is the catalog's serving image, which is leaner than what pip leaves, and it takes git-clone by name,
-ours from a bundle. The first time kaniko is built from its Go module.
+that it ended; the run is deleted before the next one begins. In the recipe's favour: what its `pip install` asks for is
+in its images already, and it takes git-clone by name, ours from a bundle. The first time kaniko is built from its Go
+module.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ def _say(line: str) -> None:
 def _measure(stage: Stage, cluster: testcluster.Cluster, rounds: int) -> report.Measured:
     team = Team.create(stage, "ours", stage.level)
     git = sides.git(team)
+    images_of_recipe = recipe_images.pushed(cluster)
     both = (
-        sides.recipe(stage, Team.create(stage, "recipe", "privileged"), git, recipe_images.pushed(cluster)),
+        sides.recipe(stage, Team.create(stage, "recipe", "privileged"), git, images_of_recipe),
         sides.ours(stage, team, git),
     )
     ran: dict[str, list[Ran]] = {side.name: [] for side in both}
@@ -60,13 +61,13 @@ def _measure(stage: Stage, cluster: testcluster.Cluster, rounds: int) -> report.
             ran[side.name].append(sides.run(side, f"{side.name}-{number}"))
         told = ", ".join(f"{name} {found[-1].times.total:.1f} s" for name, found in ran.items())
         _say(f"  {f'round {number}' if number else 'warming up'}: {told}")
-    return _measured(both, ran, stage, cluster)
+    bases = (*(stage.images[name] for name in ("model-server", "model-server-onnx")), images_of_recipe["recipe-base"])
+    return _measured(both, ran, bases, cluster)
 
 
-def _measured(both: Sequence[Side], ran: dict[str, list[Ran]], stage: Stage,
+def _measured(both: Sequence[Side], ran: dict[str, list[Ran]], bases: tuple[str, ...],
               cluster: testcluster.Cluster) -> report.Measured:  # fmt: skip
     last = {name: found[-1].image for name, found in ran.items()}
-    bases = (stage.images["model-server"], stage.images["model-server-onnx"])
     return report.Measured(
         recipe=ran["recipe"][1:],
         ours=ran["ours"][1:],

@@ -1,10 +1,11 @@
-"""The recipe's images, which can't be pulled everywhere: made of programs of this machine and of kaniko's source."""
+"""The recipe's images, which can't be pulled everywhere: made of programs of this machine, of kaniko's source, by pip."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,13 @@ from testcluster.binaries import Part, build
 from testcluster.file_images import FileImage, Registry
 from testcluster.packages import install_packages
 
+from catalog.images import base_images
+from catalog.imaging.builders import ready_engine
+from catalog.imaging.engines import Build
+from catalog.imaging.pip_secrets import pip_secrets
+from catalog.imaging.publishing import push_layout
+
+HERE = Path(__file__).parent
 KANIKO = "v1.24.0"
 _MODULE = "github.com/GoogleContainerTools/kaniko"
 _PACKAGES = {"jq": "jq", "bc": "bc", "/bin/busybox": "busybox-static"}
@@ -27,11 +35,27 @@ class Kaniko(Part):
 
 
 def pushed(cluster: Cluster) -> dict[str, str]:
-    """The images of recipe.yaml by digest, as pods name them. Builds kaniko once (minutes). Raises ClusterError."""
+    """The images of the recipe by digest, as pods name them. Builds kaniko once (minutes).
+
+    Raises ClusterError, ImageError, TaskError.
+    """
     registry = Registry(cluster.registry)
     references = {image.name: registry.push(image) for image in (_kaniko(), _kubectl_jq_bc(cluster))}
+    references["bench/recipe-base"] = _base(cluster.registry)
     return {name.rpartition("/")[2]: reference.replace(cluster.registry, cluster.registry_in_pods, 1)
             for name, reference in references.items()}  # fmt: skip
+
+
+def _base(registry: str) -> str:
+    """Python with the recipe's requirements, as pip installs them."""
+    engine, image = ready_engine(""), "localhost/sklearn-catalog-bench/recipe-base:build"
+    python = base_images(engine, "")[1]
+    with pip_secrets() as secrets, tempfile.TemporaryDirectory() as scratch:
+        arguments = {"PYTHON_IMAGE": python}
+        engine.build(Build(HERE / "base.Dockerfile", HERE / "project", image, arguments, secrets))
+        layout = Path(scratch, "layout")
+        engine.write_layout(image, layout)
+        return push_layout(layout, f"{registry}/bench/recipe-base:latest", insecure=True)
 
 
 def _kaniko() -> FileImage:

@@ -62,8 +62,7 @@ def text(measured: Measured) -> str:
     how = (
         f"{rounds} round{'s' if rounds > 1 else ''} after one run of each to warm up; Tekton {measured.tekton}, one node, "
         f"{measured.processors} processors, load average {min(loads):.1f} to {max(loads):.1f} when runs began. The recipe "
-        f"builds with kaniko {measured.kaniko}; what it would install by pip is in its images already, "
-        "and its base image is the catalog's model-server."
+        f"builds with kaniko {measured.kaniko}; what its `pip install` asks for is in its images already."
     )
     parts = ([verdict(measured)], [how], _totals(measured), _rounds(measured), _tasks(measured))
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"

@@ -82,7 +82,7 @@ def recipe(stage: Stage, team: Team, git: GitServer, images: Mapping[str, str]) 
     documents = [*yaml.safe_load_all((HERE / "recipe.yaml").read_text()), yaml.safe_load(CLONE.read_text())]
     team.apply(*objects.with_images(documents, stage.images, images))
     repository = f"{stage.registry}/{stage.label}/recipe"
-    given = params(repo_url=git.url, repo_revision="main", image=repository, base_image=stage.images["model-server"])
+    given = params(repo_url=git.url, repo_revision="main", image=repository, base_image=images["recipe-base"])
     return _ready(Side("recipe", team, {"pipelineRef": {"name": "recipe"}, "params": given}, repository))
 
 
