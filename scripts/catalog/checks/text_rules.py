@@ -17,7 +17,7 @@ VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "managers"}
 _HOMES = re.compile(r"(?<![\w.~$/-])/(?:home|Users)/[a-z][\w.-]*/")
 _INDEX = re.compile(r"https?://\S*/simple\b|^\s*(?:--(?:extra-)?index-url|--find-links|-i|-f)\b", re.MULTILINE)
 # Roots of containers, where a checkout may lie too and which pages rightly speak of.
-_USUAL = {"/", "/app", "/src", "/models", "/tmp", "/workspace", "/workspace/source"}
+_USUAL = {"/", "/app", "/src", "/models", "/tmp", "/workspace", "/source"}
 _USERS_PROJECTS = "test/projects/"
 
 
