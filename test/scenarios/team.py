@@ -8,6 +8,7 @@ import re
 import tarfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import yaml
 
 from catalog.e2e import objects, observing
-from catalog.e2e.kubectl import Kubectl
+from catalog.e2e.kubectl import Kubectl, KubectlError
 from catalog.releasing.bundles import bundle, entry
 from catalog.tree import TREE
 from taskkit.oci.publishing import push
@@ -119,6 +120,15 @@ class Team:
     def ask(self, url: str, document: Any) -> Any:
         """What a server of the cluster answers to a pod's JSON."""
         return json.loads(self.python(_ASK, url, json.dumps(document)))
+
+    def first_answer(self, url: str, document: Any) -> Any:
+        """Of a Service: a node learns of a ready pod a moment after others do, and refuses connections until then."""
+
+        def answer() -> Any:
+            with suppress(KubectlError):
+                return self.ask(url, document)
+
+        return self.until(answer, f"an answer of {url}")
 
     def exists(self, path: str) -> bool:
         code = "import os, sys; print(os.path.exists(os.path.join('/claim', sys.argv[1])))"

@@ -87,7 +87,7 @@ def test_the_image_of_a_commit_has_its_short_name_as_tag(first, team, repository
 
 def test_a_deployment_of_the_image_by_digest_becomes_ready_and_answers_through_its_service(first, team):
     image = results(succeeded(first[1]))["image"]
-    documents = list(yaml.safe_load_all(code_block(PAGE, "kind: Deployment")))
+    documents = list(yaml.safe_load_all(code_block(PAGE, "kind: Service\n")))
     deployment = next(each for each in documents if each["kind"] == "Deployment")
     pod = deployment["spec"]["template"]["spec"]
     pod["containers"][0]["image"] = image
@@ -95,7 +95,7 @@ def test_a_deployment_of_the_image_by_digest_becomes_ready_and_answers_through_i
     team.apply(*documents)
     name, port = deployment["metadata"]["name"], documents[-1]["spec"]["ports"][0]["port"]
     team.kubectl("rollout", "status", f"deployment/{name}", "--timeout=300s", seconds=310)
-    answer = team.ask(f"http://{name}:{port}/predict", ROW)
+    answer = team.first_answer(f"http://{name}:{port}/predict", ROW)
     assert answer["predictions"] == ["Versicolor"]
 
 

@@ -37,7 +37,7 @@ def built(team):
             dataset="data/iris.csv",
             args=[f"--C={regularization}"],
             rules="accuracy: {min: 0.8}",
-            image=f"{team.stage.registry}/{team.stage.label}/iris:{name}",
+            image=f"{team.stage.registry}/{team.stage.label}/model-alone:{name}",
             runtime="sklearn",
             base_image="",
         )

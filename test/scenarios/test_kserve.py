@@ -99,23 +99,12 @@ def modelcar(team: Team, image: str) -> list[dict]:
     return [runtime, service]
 
 
-def reachable(asking: Team, host: str) -> None:
-    """A node learns of a pod a moment after KServe does: until then the Service refuses connections."""
-
-    def answers() -> bool:
-        with suppress(KubectlError):
-            return asking.ask(f"http://{host}/v2/models/iris/infer", QUESTION) is not None
-        return False
-
-    asking.until(answers, f"an answer of {host}")
-
-
 @pytest.fixture(scope="module")
 def served(team, built):
     """The InferenceService ``iris`` of the first model, ready, in a restricted namespace."""
     team.apply(predictor(team, built[0]["image"]))
     team.ready("inferenceservice/iris")
-    reachable(team, "iris-predictor")
+    team.first_answer("http://iris-predictor/v2/models/iris/infer", QUESTION)
 
 
 def test_the_image_as_a_predictor_becomes_ready_and_answers_v1_and_v2_in_a_restricted_namespace(team, built, served):
@@ -167,8 +156,7 @@ def test_the_image_as_a_modelcar_beside_the_server_becomes_ready_and_answers(tea
     states = {state["name"]: state["restartCount"] for state in pod["status"]["containerStatuses"]}
     assert states == {"kserve-container": 0, "modelcar": 0}  # the server waits, and is not started again
     host = f"iris-predictor.{baseline.kubectl.namespace}"
-    reachable(team, host)
-    answer = team.ask(f"http://{host}/v2/models/iris/infer", QUESTION)
+    answer = team.first_answer(f"http://{host}/v2/models/iris/infer", QUESTION)
     assert answer["outputs"][0]["data"] == ["Versicolor"]
     assert answer["model_version"] == version(built[0])
 

@@ -5,12 +5,14 @@ The paths are those inside the node's own mount namespace (``node.py``).
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from testcluster.paths import ADDRESS
 
@@ -53,9 +55,11 @@ def _api_server_ready() -> bool:
 
 def components(kube: str, containerd: str, coredns: str) -> tuple[Component, ...]:
     """All of them, of the binaries built for this cluster."""
+    # containerd looks for its shim on the PATH before it does beside itself, and Debian's may be there.
+    path = os.pathsep.join((str(Path(containerd).parent), os.environ["PATH"]))
     return (
         Component("registry", ("docker-registry", "serve", f"{CONFIG}/registry.yaml")),
-        Component("containerd", (containerd, "--config", f"{CONFIG}/containerd.toml")),
+        Component("containerd", ("env", f"PATH={path}", containerd, "--config", f"{CONFIG}/containerd.toml")),
         Component(
             "etcd",
             (

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import tarfile
 import tomllib
@@ -9,6 +10,7 @@ import tomllib
 import pytest
 import yaml
 from testcluster import native, tekton
+from testcluster.components import components
 from testcluster.errors import ClusterError
 from testcluster.file_images import FileImage
 from testcluster.paths import ADDRESS, CGROUP, REGISTRY
@@ -39,6 +41,11 @@ def test_containerd_takes_the_catalogs_images_from_the_clusters_registry():
     assert set(hosts) == {f"{folder}/{REGISTRY}/hosts.toml", f"{folder}/ghcr.io/hosts.toml"}
     for template in hosts.values():
         assert list(tomllib.loads(native.render(template))["host"]) == [f"http://{ADDRESS}:5000"]
+
+
+def test_containerd_finds_the_shim_that_was_built_with_it_before_any_other():
+    (containerd,) = (each for each in components("/k/kube", "/c/containerd", "/d/coredns") if each.name == "containerd")
+    assert containerd.command[:3] == ("env", f"PATH=/c:{os.environ['PATH']}", "/c/containerd")
 
 
 def test_the_kubelet_stays_below_a_control_group_of_its_own():
