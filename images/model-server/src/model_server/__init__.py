@@ -8,6 +8,7 @@ application       the FastAPI application: metadata, documentation, errors of un
 answering         the queue: what waits goes to the model together, on the event loop or in threads
 measured_pace     how this model is best asked, measured when it is loaded
 metrics           counters for Prometheus
+freed_memory      batches find their memory where the last one left it
 exchange          what a protocol is: a body to rows, answers to a body
 row_protocol      the body of /predict
 tensor_protocol   the body of /v2 infer; binary_tensors reads and writes data in bytes behind the JSON

@@ -15,6 +15,7 @@ from model_server.answering import Answering, Pace
 from model_server.checked_files import check_files
 from model_server.engine import Answers
 from model_server.exchange import Asked
+from model_server.freed_memory import keep_freed_memory
 from model_server.front import AsgiApplication, Deferred, Draining, Front, Get, Post
 from model_server.instance_protocol import InstanceProtocol
 from model_server.invocation_protocol import CsvAnswers, CsvProtocol, InvocationProtocol
@@ -64,6 +65,7 @@ def serve_model(settings: Settings, scratch: Scratch, *, threads: int, place: Wo
             # What is loaded stays: it is not looked through again for cycles, which would hold up requests.
             gc.freeze()
             gc.set_threshold(GARBAGE)
+            keep_freed_memory()
             if place is None or place.index == 0:
                 warn_unless_given(settings.model_digest)
                 for text in loaded.warnings:
