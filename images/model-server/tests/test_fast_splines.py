@@ -33,7 +33,7 @@ def test_values_are_those_of_scikit_learn_within_the_knots_on_them_and_beyond(
     splines = SplineTransformer(n_knots, degree=degree, knots=knots, include_bias=include_bias).fit(fitted_on)
     fast = fast_transform(splines)
     if fast is None:
-        assert n_knots > 8  # where sums of powers cancel too much
+        assert knots == "quantile" or n_knots > 8  # where sums of powers cancel too much, by close knots or many
     else:
         np.testing.assert_allclose(fast(asked), splines.transform(asked), rtol=0, atol=1e-12)
 

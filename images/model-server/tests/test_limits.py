@@ -51,6 +51,22 @@ def test_what_waits_goes_to_the_model_together(front_of, on_loop):
     assert all(len(rows) <= 3 for rows in calls)
 
 
+@pytest.mark.parametrize(("alone", "at_once"), [(True, [b"1"]), (False, [])])
+def test_only_a_request_that_nothing_can_join_does_not_wait_for_the_loops_next_turn(front_of, alone, at_once):
+    calls, replies = [], []
+    front = front_of(lambda rows: calls.extend(rows) or rows, pace=Pace(on_loop=100, together=3))
+
+    async def ask():
+        loop = asyncio.get_running_loop()
+        front.answering.take(front.lean[b"/predict"].json, b"1", "id", loop, replies.append, alone=alone)
+        told = list(calls)
+        await asyncio.sleep(0.01)
+        return told
+
+    assert asyncio.run(ask()) == at_once
+    assert ([reply.status for reply in replies], calls) == ([200], [b"1"])
+
+
 def test_one_bad_request_among_those_that_wait_spoils_no_other(front_of, capfd):
     def choosy(rows):
         if b"bad" in rows:

@@ -97,13 +97,20 @@ class Answering:
     def waiting(self) -> int:
         return len(self._queue) + len(self._slow)
 
-    def take(self, protocol: BodyProtocol, body: bytes, name: str, loop: asyncio.AbstractEventLoop, done: Done) -> None:
-        """Answers a request, now or later, through ``done``. ``name`` is the request's id. Call on the event loop."""
+    def take(
+        self, protocol: BodyProtocol, body: bytes, name: str, loop: asyncio.AbstractEventLoop, done: Done, *,
+        alone: bool = False,
+    ) -> None:  # fmt: skip
+        """Answers a request, now or later, through ``done``. ``name`` is the request's id. Call on the event loop.
+        ``alone``: no other connection is open, so that nothing can come to be answered together with it."""
         if len(self._queue) + len(self._slow) >= self._most_waiting:
             done(_OVERLOADED.reply())
             return
         call = Call(protocol, body, name, loop, done)
         if len(body) <= self._pace.on_loop:
+            if alone and not self._queue:
+                call.answer(self._alone(call))
+                return
             self._queue.append(call)
             if not self._scheduled:
                 self._scheduled = True

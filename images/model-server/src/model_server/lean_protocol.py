@@ -165,8 +165,9 @@ class LeanProtocol(HttpToolsProtocol):
                 body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
                 self._parts = []
                 self.front.answering.take(
-                    self._protocol, body, self._name.decode("latin-1"), self.loop, exchange.finish
-                )
+                    self._protocol, body, self._name.decode("latin-1"), self.loop, exchange.finish,
+                    alone=len(self.connections) == 1,
+                )  # fmt: skip
         elif self._stage != _IGNORED:
             super().on_message_complete()
 
