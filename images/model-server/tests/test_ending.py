@@ -120,9 +120,12 @@ def test_sigterm_makes_it_not_ready_then_drains_then_ends_with_0(start, slow_mod
     assert sorted(path.name for path in (slow_model / "code").iterdir()) == ["slow.py"]
 
 
-def test_a_prediction_that_never_ends_holds_up_neither_a_second_signal_nor_the_drain_timeout(start, slow_model):
+def test_a_prediction_that_never_ends_holds_up_neither_a_second_signal_nor_the_drain_timeout(
+    start, slow_model, tmp_path
+):
     model = ("--model-dir", str(slow_model))
-    patient, short = start(*model), start(*model, "--drain-timeout", "1")
+    tmp = {"TMPDIR": str(tmp_path)}
+    patient, short = start(*model, environment=tmp), start(*model, "--drain-timeout", "1", environment=tmp)
     answers = [asked_in_background(server.ready(), [150, 2]) for server in (patient, short)]
     time.sleep(0.3)
     began = time.monotonic()
@@ -135,6 +138,7 @@ def test_a_prediction_that_never_ends_holds_up_neither_a_second_signal_nor_the_d
     assert short.errors[1:] == [
         "model-server: warning: 1 predictions did not end within 1 s, ended without them",
     ]
+    assert not list(tmp_path.glob("model-server-*"))
     thread, received = answers[1]
     thread.join(5)
     [answer] = received

@@ -77,7 +77,6 @@ def serve_model(settings: Settings, scratch: Scratch, *, threads: int, place: Wo
         executor.shutdown(wait=False, cancel_futures=True)
         if predicting := front.answering.predicting:
             warn(f"{predicting} predictions did not end within {settings.drain_timeout:g} s, ended without them")
-            scratch.remove()
             end_at_once(EXIT_DONE)
 
 

@@ -10,6 +10,15 @@ from typing import Self
 
 from taskkit.errors import TaskError
 
+_there: set[Path] = set()
+"""Folders of this process."""
+
+
+def remove_all() -> None:
+    """For an end that leaves no block."""
+    while _there:
+        shutil.rmtree(_there.pop(), ignore_errors=True)
+
 
 class Scratch:
     """``with Scratch() as scratch``; ``scratch.directory`` makes the folder, the end of the block removes it."""
@@ -26,11 +35,13 @@ class Scratch:
             except OSError as error:
                 raise TaskError(f"no temporary folder can be written ({error.strerror})",
                                 "mount an emptyDir on /tmp, or set TMPDIR") from error  # fmt: skip
+            _there.add(self._made)
         return self._made
 
     def remove(self) -> None:
         if self._made is not None:
             shutil.rmtree(self._made, ignore_errors=True)
+            _there.discard(self._made)
 
     def __enter__(self) -> Self:
         return self

@@ -23,6 +23,7 @@ import uvicorn
 
 from model_server.front import Draining, Front
 from model_server.lean_protocol import KEEP_ALIVE, LeanProtocol
+from model_server.scratch import remove_all
 from model_server.settings import Settings
 from model_server.worker_channel import Channel, WorkerPlace
 from taskkit.errors import TaskError
@@ -159,6 +160,7 @@ class _Server(uvicorn.Server):
 
 def end_at_once(exit_code: int) -> NoReturn:
     """Without waiting for threads that are still predicting."""
+    remove_all()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code)
