@@ -192,6 +192,24 @@ class Team:
         return value
 
 
+def two_versions(team: Team, repository: str, **more: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The results of two runs of the pipeline on the project iris, whose models differ; ``more`` are further params."""
+    team.load()
+
+    def build(name: str, regularization: str) -> dict[str, Any]:
+        given = params(
+            dataset="data/iris.csv",
+            args=[f"--C={regularization}"],
+            rules="accuracy: {min: 0.8}",
+            image=f"{team.stage.registry}/{team.stage.label}/{repository}:{name}",
+            **more,
+        )
+        spec = {"pipelineRef": {"name": "train-gate-build"}, "params": given}
+        return results(succeeded(team.run("PipelineRun", name, spec)))
+
+    return build("first", "1.0"), build("second", "0.5")
+
+
 def packed(folder: Path, more: Mapping[str, str]) -> bytes:
     """A project as a tar file, for any user."""
     packed = io.BytesIO()

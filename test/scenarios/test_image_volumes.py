@@ -5,7 +5,7 @@ import re
 
 import pytest
 import yaml
-from team import ROW, code_block, params, results, succeeded
+from team import ROW, code_block, two_versions
 
 from catalog.e2e.kubectl import KubectlError
 from catalog.tree import TREE
@@ -29,22 +29,8 @@ def image_volumes(stage, new_team):
 
 @pytest.fixture(scope="module")
 def built(team):
-    """The results of two runs of the pipeline that make model-only images, whose models differ."""
-    team.load()
-
-    def build(name: str, regularization: str) -> dict:
-        given = params(
-            dataset="data/iris.csv",
-            args=[f"--C={regularization}"],
-            rules="accuracy: {min: 0.8}",
-            image=f"{team.stage.registry}/{team.stage.label}/model-alone:{name}",
-            runtime="sklearn",
-            base_image="",
-        )
-        spec = {"pipelineRef": {"name": "train-gate-build"}, "params": given}
-        return results(succeeded(team.run("PipelineRun", name, spec)))
-
-    return build("first", "1.0"), build("second", "0.5")
+    """Model-only images."""
+    return two_versions(team, "model-alone", runtime="sklearn", base_image="")
 
 
 @pytest.fixture(scope="module")

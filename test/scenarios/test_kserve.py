@@ -11,7 +11,7 @@ from contextlib import suppress
 import kserve
 import pytest
 import yaml
-from team import ROW, Team, code_block, params, results, succeeded
+from team import ROW, Team, code_block, two_versions
 
 from catalog.e2e.kubectl import KubectlError
 from catalog.tree import TREE
@@ -55,20 +55,7 @@ def controller(stage):
 
 @pytest.fixture(scope="module")
 def built(team):
-    """The results of two runs of the pipeline, whose models differ."""
-    team.load()
-
-    def build(name: str, regularization: str) -> dict:
-        given = params(
-            dataset="data/iris.csv",
-            args=[f"--C={regularization}"],
-            rules="accuracy: {min: 0.8}",
-            image=f"{team.stage.registry}/{team.stage.label}/iris:{name}",
-        )
-        spec = {"pipelineRef": {"name": "train-gate-build"}, "params": given}
-        return results(succeeded(team.run("PipelineRun", name, spec)))
-
-    return build("first", "1.0"), build("second", "0.5")
+    return two_versions(team, "iris")
 
 
 @pytest.fixture(scope="module")
