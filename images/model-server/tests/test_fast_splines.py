@@ -71,6 +71,14 @@ def test_equal_knots_and_named_output_are_left_to_scikit_learn():
     assert fast_transform(SplineTransformer().set_output(transform="pandas").fit(NUMBERS)) is None
 
 
+def test_numbers_at_the_end_of_the_range_are_left_to_scikit_learn():
+    fitted = SplineTransformer(3).fit(np.linspace(-1, 1, 20).reshape(-1, 1))
+    for spline in fitted.bsplines_:
+        spline.t = spline.t * 1.6e308
+    with np.errstate(all="ignore"):
+        assert fast_transform(fitted) is None
+
+
 def test_splines_are_found_within_pipelines_and_column_transformers_and_given_back():
     columns = make_column_transformer((SplineTransformer(), [0, 1]), (StandardScaler(), [2]), remainder="passthrough")
     model = make_pipeline(columns, LinearRegression()).fit(NUMBERS, NUMBERS[:, 0] ** 2)

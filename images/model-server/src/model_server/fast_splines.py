@@ -49,8 +49,13 @@ def fast_transform(transformer: Any) -> Callable[[Any], Any] | None:
         or getattr(transformer, "_sklearn_output_config", None)
     ):
         return None
-    columns = _columns(transformer)
-    if columns is None:
+    try:
+        columns = _columns(transformer)
+        if columns is None:
+            return None
+        asked = _rows_on_and_between_knots(transformer)
+        same = np.allclose(columns.values(asked), transformer.transform(asked), rtol=0, atol=_TOLERANCE)
+    except (ArithmeticError, ValueError):  # numbers at the end of their range
         return None
     from sklearn.utils.validation import validate_data
 
@@ -58,8 +63,6 @@ def fast_transform(transformer: Any) -> Callable[[Any], Any] | None:
         rows = validate_data(transformer, X, reset=False)
         return columns.values(rows).astype(rows.dtype if rows.dtype == np.float32 else np.float64, copy=False)
 
-    asked = _rows_on_and_between_knots(transformer)
-    same = np.allclose(columns.values(asked), transformer.transform(asked), rtol=0, atol=_TOLERANCE)
     return transform if same else None
 
 
