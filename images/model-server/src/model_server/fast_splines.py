@@ -49,11 +49,13 @@ def fast_transform(transformer: Any) -> Callable[[Any], Any] | None:
         or getattr(transformer, "_sklearn_output_config", None)
     ):
         return None
+    degree = transformer.degree
+    knots = np.array([spline.t[degree : len(spline.t) - degree] for spline in transformer.bsplines_])
+    if not (np.diff(knots) > 0).all():
+        return None
     try:
-        columns = _columns(transformer)
-        if columns is None:
-            return None
-        asked = _rows_on_and_between_knots(transformer)
+        columns = _columns(transformer, knots)
+        asked = _rows_on_and_between(knots.T)
         same = np.allclose(columns.values(asked), transformer.transform(asked), rtol=0, atol=_TOLERANCE)
     except (ArithmeticError, ValueError):  # numbers at the end of their range
         return None
@@ -66,12 +68,10 @@ def fast_transform(transformer: Any) -> Callable[[Any], Any] | None:
     return transform if same else None
 
 
-def _columns(transformer: Any) -> _Columns | None:
+def _columns(transformer: Any, knots: Any) -> _Columns:
+    """``knots``: (columns, knots), each greater than the one before."""
     splines, degree = transformer.bsplines_, transformer.degree
-    knots = np.array([spline.t[degree : len(spline.t) - degree] for spline in splines])
     first, span = knots[:, 0], knots[:, -1] - knots[:, 0]
-    if not (np.diff(knots) > 0).all():
-        return None
     places = (np.arange(_POINTS) + 0.5) / _POINTS
     points = (knots[:, :-1, None] + np.diff(knots)[:, :, None] * places).reshape(len(knots), -1)
     inner = (knots[:, 1:-1] - first[:, None]) / span[:, None]
@@ -96,9 +96,8 @@ def _powers(values: Any, inner: Any, degree: int) -> Any:
     return found
 
 
-def _rows_on_and_between_knots(transformer: Any) -> Any:
-    degree = transformer.degree
-    knots = np.array([spline.t[degree : len(spline.t) - degree] for spline in transformer.bsplines_]).T
+def _rows_on_and_between(knots: Any) -> Any:
+    """``knots``: (knots, columns)."""
     low, high = knots[:1], knots[-1:]
     between = np.random.default_rng(0).uniform(low - (high - low) / 4, high + (high - low) / 4, (1000, len(low[0])))
     return np.concatenate([knots, np.nextafter(knots, -np.inf), np.nextafter(knots, np.inf), between])

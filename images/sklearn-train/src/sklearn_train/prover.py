@@ -24,7 +24,9 @@ MEMORY = 4 << 30
 def limit() -> None:
     """From now on this process ends by SIGALRM after ``SECONDS``, and gets no more than ``MEMORY`` bytes."""
     signal.alarm(SECONDS)
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = MEMORY if most == resource.RLIM_INFINITY else min(MEMORY, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted, most))
 
 
 def prove(request: ExamineRequest, description: Description) -> Iterator[Proof]:
