@@ -24,6 +24,7 @@ from typing import Any
 
 import msgspec
 
+from model_server.busy_polling import BusyPolling
 from model_server.engine import Answers, Engine, RefusedInputError
 from model_server.exchange import Asked, BodyProtocol
 from model_server.refusals import Refusal, Reply
@@ -72,11 +73,12 @@ class Call:
 
 
 class Answering:
-    """``most_waiting`` requests may wait, each for at most ``time_limit`` seconds."""
+    """``most_waiting`` requests may wait, each for at most ``time_limit`` seconds. ``spare_processor``: one is left for
+    a client that asks at once, so that the server may poll."""
 
     def __init__(
         self, engine: Engine, pace: Pace, executor: Executor, *, threads: int, most_waiting: int, time_limit: float,
-        debug: bool = False,
+        spare_processor: bool = False, debug: bool = False,
     ) -> None:  # fmt: skip
         self._engine = engine
         self._pace = pace
@@ -84,6 +86,7 @@ class Answering:
         self._threads = threads
         self._most_waiting = most_waiting
         self._time_limit = time_limit
+        self._polling = BusyPolling() if spare_processor else None
         self._debug = debug
         self._queue: deque[Call] = deque()
         self._slow: deque[Call] = deque()
@@ -109,7 +112,7 @@ class Answering:
         call = Call(protocol, body, name, loop, done)
         if len(body) <= self._pace.on_loop:
             if alone and not self._queue:
-                call.answer(self._alone(call))
+                self._answer_at_once(call, loop)
                 return
             self._queue.append(call)
             if not self._scheduled:
@@ -120,6 +123,14 @@ class Answering:
             self._slow.append(call)
             self._open.add(call)
             self._start_threads()
+
+    def _answer_at_once(self, call: Call, loop: asyncio.AbstractEventLoop) -> None:
+        if self._polling is None:
+            call.answer(self._alone(call))
+            return
+        self._polling.asked()
+        call.answer(self._alone(call))
+        self._polling.answered(loop)
 
     def abandon(self) -> None:
         """Answers whatever still waits with a 503: the server ends."""

@@ -13,6 +13,7 @@ import msgspec
 
 from model_server.answering import Answering, Pace
 from model_server.checked_files import check_files
+from model_server.cpu_limits import usable_processors
 from model_server.engine import Answers
 from model_server.exchange import Asked
 from model_server.freed_memory import keep_freed_memory
@@ -87,9 +88,10 @@ def model_application(
     """The whole ASGI application of a model."""
     name, signature = settings.model_name, loaded.checked.manifest.signature
     metadata = metadata_of(name, loaded)
+    workers = place.count if place is not None else 1
     answering = Answering(
         loaded.engine, pace or Pace(), executor, threads=threads, most_waiting=settings.max_waiting,
-        time_limit=settings.time_limit, debug=settings.debug,
+        time_limit=settings.time_limit, spare_processor=usable_processors() > workers, debug=settings.debug,
     )  # fmt: skip
     posts = _posts(loaded, metadata, settings)
     gets = _probes(loaded, name, draining, metadata)
@@ -97,7 +99,6 @@ def model_application(
         gets[settings.health_route] = gets["/readyz"]
     routes = sorted({post.name for post in posts.values()} | {get.name for get in gets.values()} | {"metrics", "page"})
     labels = signature.outputs.labels if signature is not None else None
-    workers = place.count if place is not None else 1
     metrics = Metrics(
         routes, labels,
         {"model": name, "version": metadata.version, "digest": loaded.checked.digest, "engine": loaded.engine.name},
