@@ -1,6 +1,6 @@
 """How fast models are served, by us and by others, side by side.
 
-    .venvs/tools/bin/python test/bench/serve [--models M1 M3] [--rounds 3] [--seconds 3] [--peers] [--output folder]
+    .venvs/tools/bin/python test/bench/serve [--models M1 M3] [--rounds 3] [--seconds 3] [--peers] [--output folder] [--docs]
 
 Per model all servers are up at once and asked in turn, round after round, by wrk with one thread: ratios are made within
 a round, so they stand a machine that is busy with something else better than rates do. Every server has one worker, no
@@ -22,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import page
 from contestants import PEER_REQUIREMENTS, PEERS, make_peer, train
 from measuring import Measured, measure
 from report import against_peers, chart, table
@@ -47,7 +48,10 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--peers", action="store_true", help="make the environments of the peers that are not there")
     parser.add_argument("--output", type=Path, help="folder for results.json, results.md and chart.svg")
+    parser.add_argument("--docs", action="store_true", help="write docs/benchmarks.md's tables and its chart anew")
     given = parser.parse_args()
+    if given.docs and (given.servers or len(given.models) < len(MODELS)):
+        parser.error("--docs shows all servers and models; leave out --models and --servers")
     if shutil.which("wrk") is None:
         print("wrk is not installed; on Debian: apt-get install wrk", file=sys.stderr)
         return 2
@@ -76,6 +80,8 @@ def main() -> int:
         (given.output / "chart.svg").write_text(chart(everything))
         documents = {"runs": [one.document() for one in everything], "besides": besides}
         (given.output / "results.json").write_text(json.dumps(documents, indent=1))
+    if given.docs:
+        page.write(everything, besides, MODELS)
     return 0
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from measuring import Measured
 from report import rate, ratios
 
+HEAD = "| target | wanted | /predict | /v2 |\n|---|--:|--:|--:|"
 OURS = ("ours /predict", "ours /v2")
 PEERS = ("MLServer", "KServe")
 AGAINST = {"M1": (30, 8), "M2": (150, 45), "M3": (300, 90), "M4": (30, 5), "M5": (5, 1.3)}
@@ -17,13 +18,22 @@ BATCH_AGAINST = {"M4": 1.0}
 CONVERTED = ("M1", "M2", "M3")
 
 
-def verdicts(measured: Sequence[Measured], beside: dict[str, Any]) -> str:
+def verdicts(measured: Sequence[Measured], beside: Mapping[str, Any]) -> str:
     """One model as a table."""
-    lines = ["| target | wanted | /predict | /v2 |", "|---|--:|--:|--:|"]
+    return "\n".join([HEAD, *(f"| {row}" for row in rows(measured, beside))])
+
+
+def rows(measured: Sequence[Measured], beside: Mapping[str, Any]) -> Iterator[str]:
+    """One model's lines of a table, without their first bar."""
     for name, wanted, least, values in _targets(measured, beside):
-        shown = [("–" if value is None else f"{value:.3g} {_verdict(value, wanted, least=least)}") for value in values]
-        lines.append(f"| {name} | {'≥' if least else '≤'} {wanted:.3g} | {' | '.join(shown)} |")
-    return "\n".join(lines)
+        shown = [
+            ("–" if value is None else f"{_short(value)} {_verdict(value, wanted, least=least)}") for value in values
+        ]
+        yield f"{name} | {'≥' if least else '≤'} {wanted:.3g} | {' | '.join(shown)} |"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _verdict(value: float, wanted: float, *, least: bool) -> str:
@@ -31,7 +41,7 @@ def _verdict(value: float, wanted: float, *, least: bool) -> str:
 
 
 def _targets(
-    measured: Sequence[Measured], beside: dict[str, Any]
+    measured: Sequence[Measured], beside: Mapping[str, Any]
 ) -> Iterator[tuple[str, float, bool, list[float | None]]]:
     """(name, wanted, at least rather than at most, values of /predict and /v2)"""
     by_name = {one.server: one for one in measured}
