@@ -34,7 +34,8 @@ def make(folder: Path, size: int, metric: float) -> str:
     model = folder / "model"
     model.mkdir(parents=True, exist_ok=True)
     estimator = LogisticRegression(max_iter=500).fit(*load_iris(return_X_y=True))
-    estimator.padding_ = np.random.default_rng(0).integers(0, 255, size, dtype=np.uint8)
+    # Other bytes in every model: else buildah finds its layer of the round before, and builds nothing.
+    estimator.padding_ = np.random.default_rng(round(metric * 1e6)).integers(0, 255, size, dtype=np.uint8)
     with (model / "model.pkl").open("wb") as file:
         pickle.dump(estimator, file)
     manifest = ModelManifest(
