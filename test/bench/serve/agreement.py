@@ -1,6 +1,6 @@
 """Every classifier and regressor of scikit-learn, trained, converted where it converts, served, and compared.
 
-    .venvs/tools/bin/python test/bench/serve/agreement.py [--only NAME …] [--output folder]
+    .venvs/tools/bin/python test/bench/serve/agreement.py [--only NAME …] [--docs]
 
 Each is fitted on one small data set with its defaults (smaller where those take long). Conversion and its proof are
 sklearn-train's, loading and choosing an engine model-server's. Then all rows of the data, and others between them, are
@@ -10,15 +10,15 @@ asked of the server's engine and of the estimator: labels must be equal, and the
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
 import tempfile
+import textwrap
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "images" / "model-server" / "
 
 import numpy as np
 import pandas as pd
+import sklearn
 
 from small_models import signature_of, write_model
 
@@ -48,8 +49,8 @@ class Agreement:
     name: str
     kind: str
     engine: str = ""
-    converted: str = ""
-    """proved, or why not."""
+    not_converted: str = ""
+    """Why; empty where it was proved."""
     rows: int = 0
     labels_differ: int = 0
     largest_difference: float = 0.0
@@ -88,7 +89,7 @@ def data_for(name: str, kind: str) -> tuple[pd.DataFrame, Any]:
         return frame, target
     diabetes = load_diabetes(as_frame=True, scaled=False)
     frame, target = diabetes.data.iloc[:200, :6].astype(float), diabetes.target[:200] / 100
-    if name.startswith(("MultiTask", "MultiOutput", "RegressorChain")):
+    if name.startswith(("MultiTask", "MultiOutput", "RegressorChain", "CCA", "PLSCanonical")):
         return frame, np.column_stack([target, target**2])
     return (frame.iloc[:, :1] if name == "IsotonicRegression" else frame), target
 
@@ -111,9 +112,9 @@ def agreement(name: str, kind: str, estimator: Any, folder: Path) -> Agreement:
     content = None
     try:
         content, proof = convert(estimator, signature, rows)
-        found.converted = f"proved on {proof.rows_compared} rows" if content else proof.reason[:110]
+        found.not_converted = proof.reason
     except Exception as error:  # noqa: BLE001  the converter raises what it likes
-        found.converted = one_line(error)
+        found.not_converted = one_line(error)
     loaded = load_model(check_files(write_model(folder, estimator, frame, onnx=content), None), golden_check="fail")
     found.engine = loaded.engine.name.partition(" 1.")[0]
     random = np.random.default_rng(0)
@@ -144,7 +145,7 @@ def tuple_of(label: Any) -> Any:
 
 
 def one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:110]
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 class TooLongError(Exception):
@@ -165,25 +166,49 @@ def bounded(name: str, kind: str, estimator: Any, folder: Path) -> Agreement:
         signal.alarm(0)
 
 
+PAGE = Path(__file__).parents[3] / "docs" / "estimators.md"
+_HEAD = """\
+# Estimators
+
+Made by `test/bench/serve/agreement.py`: every classifier and regressor of scikit-learn {version}, fitted on a small table
+(iris, diabetes), converted and proved by `sklearn-train`, loaded by `model-server`, and asked about all rows of its data and
+{between} between them. What is not converted is served by scikit-learn itself. A difference of numbers or probabilities is
+relative to max(1, |what scikit-learn gives|).
+
+{served} of {count} served, {proved} of them by ONNX Runtime; {wrong} with a label that differs.
+"""
+
+
 def text(everything: list[Agreement]) -> str:
+    """A page of Markdown."""
     served = [one for one in everything if one.engine]
-    proved = [one for one in served if one.engine.startswith("ONNX")]
-    wrong = [one for one in served if one.labels_differ]
-    counted = f"{len(served)} estimators served, {len(proved)} of them by ONNX Runtime; {len(wrong)} with a label that differs"
-    head = "| estimator | engine | converted | rows | labels that differ | largest difference |"
-    lines = [f"{counted}; {len(everything) - len(served)} not served.", "", head, "|---|---|---|--:|--:|--:|"]
+    head = _HEAD.format(
+        version=sklearn.__version__, between=BETWEEN, count=len(everything), served=len(served),
+        proved=sum(one.engine.startswith("ONNX") for one in served), wrong=sum(one.labels_differ > 0 for one in served),
+    )  # fmt: skip
+    lines = ["| estimator | engine | rows asked | labels that differ | largest difference | why not by ONNX Runtime |",
+             "|---|---|--:|--:|--:|---|"]  # fmt: skip
     for one in everything:
-        reason = (one.problem or one.converted).replace("|", "/")
-        numbers = f"{one.rows} | {one.labels_differ} | {one.largest_difference:.1e}" if one.engine else "| | "
-        lines.append(f"| {one.name} | {one.engine or 'not served'} | {reason} | {numbers} |")
-    return "\n".join(lines) + "\n"
+        difference = f"{one.largest_difference:.0e}" if one.largest_difference else "0"
+        numbers = f"{one.rows} | {one.labels_differ} | {difference}" if one.engine else "| | "
+        lines.append(f"| {one.name} | {one.engine or 'not served'} | {numbers} | {shortened(one)} |")
+    return "\n".join([head, *lines]) + "\n"
+
+
+def shortened(found: Agreement) -> str:
+    reason = (found.problem or found.not_converted).partition("; ")[0]
+    if reason.startswith("MissingShapeCalculator"):
+        return "skl2onnx has no converter"
+    return textwrap.shorten(reason.replace("|", "/").replace("<", "&lt;"), 100, placeholder=" …")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", default=[])
-    parser.add_argument("--output", type=Path, help="folder for agreement.json and agreement.md")
+    parser.add_argument("--docs", action="store_true", help="write docs/estimators.md anew")
     given = parser.parse_args()
+    if given.docs and given.only:
+        parser.error("--docs shows all estimators; leave out --only")
     warnings.simplefilter("ignore")
     everything = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -199,10 +224,8 @@ def main() -> int:
                 flush=True,
             )
     print(text(everything))
-    if given.output:
-        given.output.mkdir(parents=True, exist_ok=True)
-        (given.output / "agreement.json").write_text(json.dumps([asdict(one) for one in everything], indent=1))
-        (given.output / "agreement.md").write_text(text(everything))
+    if given.docs:
+        PAGE.write_text(text(everything), encoding="utf-8")
     return 3 if any(one.labels_differ for one in everything) else 0
 
 
