@@ -26,14 +26,13 @@ BOOSTINGS = ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
 
 def quicken(estimator: Any) -> list[Callable[[], None]]:
     """Changes what can be changed within an estimator; gives functions that take the changes back."""
-    undo = []
+    undo: list[Callable[[], None]] = []
     for part in parts(estimator):
         kind, module = type(part).__name__, type(part).__module__
         if module == "sklearn.ensemble._forest" and kind in FORESTS and part.n_outputs_ == 1:
-            undo.append(_quicken_forest(part))
+            undo += _quicken_forest(part)
         elif module == "sklearn.ensemble._hist_gradient_boosting.gradient_boosting" and kind in BOOSTINGS:
-            changed = _quicken_boosting(part)
-            undo += [changed] if changed is not None else []
+            undo += _quicken_boosting(part)
         elif module == "sklearn.preprocessing._polynomial" and kind == "SplineTransformer":
             undo += _quicken_splines(part)
     return undo
@@ -54,7 +53,7 @@ def parts(estimator: Any) -> Iterator[Any]:
         yield estimator
 
 
-def _quicken_forest(forest: Any) -> Callable[[], None]:
+def _quicken_forest(forest: Any) -> list[Callable[[], None]]:
     trees = [one.tree_ for one in forest.estimators_]
     count = len(trees)
 
@@ -77,15 +76,15 @@ def _quicken_forest(forest: Any) -> Callable[[], None]:
             return average(X)[:, 0]
 
     forest.predict = predict
-    return lambda: _remove(forest, "predict", "predict_proba")
+    return [partial(_remove, forest, "predict", "predict_proba")]
 
 
-def _quicken_boosting(boosting: Any) -> Callable[[], None] | None:
+def _quicken_boosting(boosting: Any) -> list[Callable[[], None]]:
     if getattr(boosting, "_preprocessor", None) is not None:
-        return None
+        return []
     table = boosting_table(boosting._predictors)  # noqa: SLF001
     if table is None:
-        return None
+        return []
     targets = boosting.n_trees_per_iteration_
     session = TreeSession(table, columns=boosting.n_features_in_, targets=targets)
     baseline = boosting._baseline_prediction  # noqa: SLF001
@@ -98,9 +97,9 @@ def _quicken_boosting(boosting: Any) -> Callable[[], None] | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # rows without names
         if not np.allclose(raw(rows), boosting._raw_predict(rows), rtol=1e-12, atol=1e-12):  # noqa: SLF001
-            return None
+            return []
     boosting._raw_predict = raw  # noqa: SLF001
-    return lambda: _remove(boosting, "_raw_predict")
+    return [partial(_remove, boosting, "_raw_predict")]
 
 
 def _quicken_splines(transformer: Any) -> list[Callable[[], None]]:

@@ -26,7 +26,7 @@ def describe(request: ExamineRequest) -> Description:
     target = Path(request.target)
     observed = _observations(Path(request.observations))
     project = _project(request, observed)
-    sys.path[:0] = [str(target / CODE), *([request.overlay] if request.overlay else [])]
+    sys.path[:0] = request.model_imports
     project.include_files(request.include)
     project.activate()
     loaded = load_model(Path(request.model_file), request.shown_model, request.script)

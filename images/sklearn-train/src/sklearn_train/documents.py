@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from taskkit.model_directory import CODE
 from taskkit.model_manifest import Environment, Onnx
 from taskkit.model_signature import Signature, TaskKind
 
@@ -31,6 +32,11 @@ class ExamineRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     golden: Literal["shuffled", "rows", "none"]
     onnx: bool
     """Whether to convert the model."""
+
+    @property
+    def model_imports(self) -> list[str]:
+        """Folders for ``sys.path``: what the model's own modules are imported from."""
+        return [str(Path(self.target) / CODE), *([self.overlay] if self.overlay else [])]
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ import msgspec
 
 from sklearn_train.documents import Description, ExamineRequest, Proof
 from taskkit.estimator_io import answers, estimator_input, first_difference
-from taskkit.model_directory import CODE, GOLDEN, ONNX
+from taskkit.model_directory import GOLDEN, ONNX
 from taskkit.model_manifest import Onnx
 from taskkit.model_signature import GoldenRows, Signature
 
@@ -31,7 +31,7 @@ def limit() -> None:
 
 def prove(request: ExamineRequest, description: Description) -> Iterator[Proof]:
     """What is known before the conversion, which may not end, and after it."""
-    sys.path[:0] = [str(Path(request.target) / CODE), *([request.overlay] if request.overlay else [])]
+    sys.path[:0] = request.model_imports
     estimator, reason = _loaded(request.model_file)
     replays, signature = False, description.signature
     if estimator is not None and signature is not None and description.golden_rows:
