@@ -75,7 +75,7 @@ def table(found: Mapping[str, Sequence[Verdict]]) -> str:
             kind = [verdict for verdict in verdicts if _is_conformance(verdict) == of_conformance]
             passed = sum(verdict.passed for verdict in kind)
             too_new = sum(_is_conformance(verdict) == of_conformance for verdict in known) - len(kind)
-            more = f"; {too_new} not run, they need a newer Tekton" if too_new else ""
+            more = f"; {too_new} not run, for want of a newer Tekton" if too_new else ""
             cells.append(f"{'all ' if passed == len(kind) else f'{passed} of '}{len(kind)} pass{more}")
         lines.append(row(version, *cells))
     return "\n".join(lines) + "\n"

@@ -128,7 +128,7 @@ def test_the_page_of_versions_tells_what_differs_from_the_newest(tests, tmp_path
     older = [passed(tests[0], outcome=replace(newest[0].outcome, tasks=(replace(step, reason="Failed"),)))]
     table = versions.table({"v1.0.1": older, "v1.15.0": [*newest, passed(tests[1])]})
     assert "| v1.15.0 | all 2 pass | all 0 pass |\n" in table
-    assert "| v1.0.1 | all 1 pass; 1 not run, they need a newer Tekton | all 0 pass |" in table
+    assert "| v1.0.1 | all 1 pass; 1 not run, for want of a newer Tekton | all 0 pass |" in table
     page = versions.page({"v1.0.1": older, "v1.15.0": newest})
     assert "the same everywhere" in page, "how a failed step is called is said once"
     other = [passed(tests[0], outcome=replace(newest[0].outcome, tasks=(replace(step, exit_code=1),)))]
