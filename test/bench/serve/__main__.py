@@ -77,7 +77,7 @@ def main() -> int:
     if given.output:
         given.output.mkdir(parents=True, exist_ok=True)
         (given.output / "results.md").write_text("\n".join(texts))
-        (given.output / "chart.svg").write_text(chart(everything))
+        (given.output / "chart.svg").write_text(chart(everything, MODELS))
         documents = {"runs": [one.document() for one in everything], "besides": besides}
         (given.output / "results.json").write_text(json.dumps(documents, indent=1))
     if given.docs:

@@ -20,7 +20,7 @@ def write(measured: Sequence[Measured], besides: Mapping[str, Mapping[str, Any]]
     text = _with(text, "servers", servers(measured, titles))
     text = _with(text, "targets", targets(measured, besides))
     PAGE.write_text(text, encoding="utf-8")
-    CHART.write_text(chart(measured), encoding="utf-8")
+    CHART.write_text(chart(measured, titles), encoding="utf-8")
 
 
 def _with(text: str, name: str, table: str) -> str:

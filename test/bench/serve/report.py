@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 from load import Run
@@ -79,8 +79,8 @@ def against_peers(measured: Sequence[Measured], ours: str = "ours /predict") -> 
     return f"{ours}: {', '.join(parts)}."
 
 
-def chart(measured: Sequence[Measured]) -> str:
-    """Requests per second of all servers and models as SVG, on a logarithmic scale."""
+def chart(measured: Sequence[Measured], titles: Mapping[str, str]) -> str:
+    """Requests per second of all servers and models as SVG, on a logarithmic scale. ``titles`` by model."""
     models = list(dict.fromkeys(one.model for one in measured))
     bars = [(model, sorted((one for one in measured if one.model == model), key=lambda one: -median(one.many, rate)))
             for model in models]  # fmt: skip
@@ -99,13 +99,15 @@ def chart(measured: Sequence[Measured]) -> str:
         ".ours{fill:#8fb2ff}.peer{fill:#5a6476}}</style>"
         f'<rect class="ground" width="820" height="{height}"/>'
     )
-    parts = [start]
+    parts = [start, '<text class="soft" x="10" y="18">requests per second</text>']
     parts += [f'<line class="line" x1="{x(10**power):.0f}" x2="{x(10**power):.0f}" y1="24" y2="{height - 12}"/>'
               f'<text class="soft" x="{x(10**power):.0f}" y="18" text-anchor="middle">{10**power:,}</text>'
               for power in range(decades + 1)]  # fmt: skip
     y = 40
     for model, servers in bars:
-        parts.append(f'<text class="ink" x="10" y="{y + 12}" font-weight="600">{escape(model)}</text>')
+        parts.append(
+            f'<text class="ink" x="10" y="{y + 12}" font-weight="600">{escape(f"{model}: {titles[model]}")}</text>'
+        )
         y += 22
         for one in servers:
             value = median(one.many, rate)
