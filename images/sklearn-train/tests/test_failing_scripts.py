@@ -42,6 +42,10 @@ def failed(done, code=3):
             "import nosuch",
             "raised ModuleNotFoundError: No module named 'nosuch'; add the package that holds it to requi",
         ),
+        (
+            "import os; os.environ['SM_CHANNEL_TEST']",
+            "raised KeyError: 'SM_CHANNEL_TEST'; the dataset param is the only channel, train and training; let the",
+        ),
     ],
 )
 def test_a_script_that_fails_is_quoted(run, script, text, said):
@@ -74,6 +78,8 @@ def test_a_module_that_can_not_be_run_is_told_from_a_script_that_fails(run, scri
          "metrics file metrics.json holds a list, not an object; "),
         ("open('model.pkl', 'wb').write(b'x')\nopen('metrics.json', 'w').write('{\"a\": NaN, \"b\": {}, \"c\": true}')", (),
          "has no finite number at its top level (a: NaN, b: object, c: true or false); let the script write"),
+        ("open('model.pkl', 'wb').write(b'x')\nopen('metrics.json', 'w').write('{\"acc\\\\ud800\": 1}')", (),
+         "metrics file metrics.json names 'acc\\ud800', which holds half a character; let the script write"),
     ],
 )  # fmt: skip
 def test_what_the_script_should_have_written_is_named(run, script, text, options, said):
@@ -95,6 +101,9 @@ def test_what_the_script_should_have_written_is_named(run, script, text, options
         (("--hyperparameters", "$(id)=1"), 2, "hyperparameter '$(id)=1' is not name=value"),
         (("--model-dir", "."), 2, "model-dir is the workspace itself; name a folder in it"),
         (("--model-dir", "src"), 2, "model-dir 'src' holds the script, and it is replaced by each run"),
+        (("--model-dir", "data"), 2,
+         "model-dir 'data' holds 'rows.csv' and is no model directory, and it is replaced by each run; name another folder"),
+        (("--model-dir", "booster"), 2, "model-dir 'booster' holds 'trees' and is no model directory"),
         (("--golden", "some"), 2, "--golden is 'some'; it takes one of: shuffled, rows, none"),
         (("--script", "../train.py"), 2, "script '../train.py' leads out of the workspace"),
         (("--", "--data", "{dataset}"), 2, "args use {dataset}, but dataset is empty"),
@@ -112,6 +121,10 @@ def test_a_wrong_param_is_named_before_the_script_runs(script, options, code, sa
     monkeypatch.chdir(project)
     (project / "rows.csv").write_text("a,b\n1,2\n")
     (project / "empty.csv").touch()
+    (project / "data").mkdir()
+    (project / "data" / "rows.csv").touch()
+    (project / "booster" / "trees").mkdir(parents=True)
+    (project / "booster" / "model.json").write_text('{"learner": {}, "version": [2, 0, 3]}')
     (project / "requirements.txt").write_text("scikit-learn==1.0  # old\n")
     ended = command_line.run(PROGRAM, work, options)
     output = capsys.readouterr()

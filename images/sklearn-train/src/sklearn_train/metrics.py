@@ -22,6 +22,8 @@ def read_metrics(file: Path, name: str) -> tuple[dict[str, float | int], list[st
         raise TaskError(f"metrics file {name} is not JSON ({error})", _REMEDY) from error
     if not isinstance(document, dict):
         raise TaskError(f"metrics file {name} holds a {_json_type(document)}, not an object", _REMEDY)
+    if lone := next((key for key in document if any("\ud800" <= letter <= "\udfff" for letter in key)), None):
+        raise TaskError(f"metrics file {name} names {lone!a}, which holds half a character", _REMEDY)
     numbers = {key: value for key, value in document.items() if _is_number(value)}
     if not numbers:
         what = ", ".join(f"{key}: {_json_type(value)}" for key, value in list(document.items())[:8]) or "it is empty"

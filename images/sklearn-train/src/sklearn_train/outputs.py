@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from taskkit.confined_paths import confined
 from taskkit.errors import TaskError
+from taskkit.model_directory import is_model_directory
+from taskkit.model_manifest import MANIFEST
 
 _MODEL_SUFFIXES = {".pkl", ".pickle", ".joblib", ".skops", ".sav", ".cloudpickle"}
 _PACKED_SUFFIXES = {".gz", ".xz", ".bz2", ".z", ".lzma", ".lz4"}
 _METRICS_WORDS = ("metric", "score", "evaluation", "result")
 _SKIPPED_FOLDERS = {"__pycache__", "node_modules", "site-packages"}
 
-Stamp = tuple[int, int, int, int]
+Content = tuple[int, int]
+"""Size in bytes and modification time in nanoseconds: what stays the same when a file is moved, linked or copied with
+its times, or gets another mode or owner."""
 
 
 @dataclass(frozen=True)
@@ -60,25 +65,30 @@ METRICS_FILE = _Kind(
 )  # fmt: skip
 
 
-def snapshot(workspace: Path, named: Iterable[str] = ()) -> dict[Path, Stamp]:
+def snapshot(workspace: Path, named: Iterable[str] = ()) -> dict[Path, Content]:
     """What could be a model or metrics now, so that it can be told later what is new; ``named``: further paths."""
     files = [*_interesting(workspace), *((workspace / name).resolve() for name in named if name)]
-    return {file: stamp for file in files if (stamp := _stamp(file))}
+    return {file: content for file in files if (content := _content(file))}
 
 
 def _interesting(workspace: Path) -> Iterable[Path]:
     for folder, folders, files in os.walk(workspace):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED_FOLDERS)
-        yield from (Path(folder, name) for name in sorted(files) if _is_model_name(name) or _is_metrics_name(name))
+        yield from (Path(folder, name) for name in sorted(files)
+                    if _is_model_name(name) or _is_metrics_name(name) or name == MANIFEST)  # fmt: skip
 
 
-def _stamp(file: Path) -> Stamp | None:
-    """Changes with every write: the change time can't be set back by a program (inode(7))."""
+def _shown(path: Path) -> str:
+    """With forward slashes; bytes that are no UTF-8 are escaped, so that they can be printed and recorded."""
+    return os.fsencode(path.as_posix()).decode(errors="backslashreplace")
+
+
+def _content(file: Path) -> Content | None:
     try:
         status = file.stat()
     except OSError:
         return None
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,7 @@ class Outputs:
 
     workspace: Path
     told: Path
-    before: dict[Path, Stamp]
+    before: dict[Path, Content]
 
     def find(self, kind: _Kind, given: str) -> Found:
         """The file named in ``given``; else the told one; else the only one that is new.
@@ -110,7 +120,7 @@ class Outputs:
     def not_taken(self, taken: Iterable[Path]) -> list[str]:
         """Other files that the script wrote to the folder it was told."""
         kept = set(taken)
-        return sorted(path.relative_to(self.told).as_posix() for path in self.told.rglob("*")
+        return sorted(_shown(path.relative_to(self.told)) for path in self.told.rglob("*")
                       if path.is_file() and path not in kept)  # fmt: skip
 
     def _given(self, kind: _Kind, given: str) -> Found:
@@ -120,7 +130,7 @@ class Outputs:
             near = f" (it wrote {', '.join(wrote[:5])})" if wrote else ""
             raise TaskError(f"{kind.option} '{given}' was not written by the script{near}",
                             "give the path it writes to, relative to the workspace")  # fmt: skip
-        if self.before.get(file) is not None and self.before[file] == _stamp(file):
+        if not self._written(file):
             raise TaskError(f"{kind.option} '{given}' was there before, and the script did not write it again",
                             "let the script write it in every run")  # fmt: skip
         return Found(file, given)
@@ -131,10 +141,24 @@ class Outputs:
 
     def _new(self, kind: _Kind) -> list[Path]:
         return [file for file in _interesting(self.workspace)
-                if kind.matches(file.name) and self.before.get(file) != _stamp(file)]  # fmt: skip
+                if kind.matches(file.name) and self._written(file)
+                and not self._of_another_run(file.parent)]  # fmt: skip
+
+    def _written(self, file: Path) -> bool:
+        """By the script, which may also have moved or copied what lay elsewhere before."""
+        return _content(file) not in self._contents_before
+
+    @cached_property
+    def _contents_before(self) -> frozenset[Content]:
+        return frozenset(self.before.values())
+
+    def _of_another_run(self, folder: Path) -> bool:
+        """Whether a model directory was put there in the meantime."""
+        return self.before.get(folder / MANIFEST) != _content(folder / MANIFEST) and is_model_directory(folder)
 
     def _only(self, kind: _Kind, candidates: list[Path]) -> Found:
         """The only candidate, or the only one that bears the usual name, whatever its suffix."""
+        candidates = list({file.resolve(): file for file in reversed(candidates)}.values())[::-1]
         stem = Path(kind.usual_name).stem
         usual = [file for file in candidates if file.name.partition(".")[0].lower() == stem]
         chosen = usual if len(usual) == 1 else candidates
@@ -146,7 +170,7 @@ class Outputs:
 
     def _name(self, file: Path) -> str:
         root = self.told if file.is_relative_to(self.told) else self.workspace
-        return file.relative_to(root).as_posix()
+        return _shown(file.relative_to(root))
 
     def _inside(self, file: Path) -> Path:
         real = file.resolve()

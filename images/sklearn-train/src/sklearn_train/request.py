@@ -13,12 +13,14 @@ from sklearn_train.project_code import imported_names
 from taskkit.command_line import Arguments
 from taskkit.confined_paths import confined
 from taskkit.errors import TaskError, UsageError
+from taskkit.model_directory import is_model_directory
 
 GoldenChoice = Literal["shuffled", "rows", "none"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+_EARLIER_MODEL = re.compile(r"\..*|model\..+|metrics\.json")
 _PLACEHOLDERS = ("{dataset}", "{model}", "{metrics}", "{model-dir}")
 
 
@@ -189,6 +191,9 @@ def _check_model_dir(request: Request) -> None:
         raise UsageError("model-dir is the workspace itself", "name a folder in it, for example model")
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"model-dir '{request.relative(directory)}' is a file", "name a folder")
+    if os.path.ismount(directory):
+        raise UsageError(f"model-dir '{request.relative(directory)}' is a mount point, which can't be replaced",
+                         "name a folder in it")  # fmt: skip
     kept = {"the script": request.script.file, "dataset": request.dataset_file,
             "input-example": request.input_example, "the git repository": request.workspace / ".git"}  # fmt: skip
     kept |= {f"include '{item}'": request.workspace / item.partition(":")[0] for item in request.include}
@@ -196,6 +201,17 @@ def _check_model_dir(request: Request) -> None:
         if path is not None and (path == directory or directory in path.parents):
             raise UsageError(f"model-dir '{request.relative(directory)}' holds {what}, and it is replaced by each run",
                              "name another folder")  # fmt: skip
+    if directory.exists() and not is_model_directory(directory) and (foreign := _foreign(directory)):
+        raise UsageError(
+            f"model-dir '{request.relative(directory)}' holds '{foreign}' and is no model directory, "
+            "and it is replaced by each run", "name another folder, or empty this one",
+        )  # fmt: skip
+
+
+def _foreign(directory: Path) -> str:
+    """The first entry that is no earlier model and its metrics, as people leave them; empty where there is none."""
+    names = (entry.name for entry in directory.iterdir() if entry.is_dir() or not _EARLIER_MODEL.fullmatch(entry.name))
+    return min(names, default="")
 
 
 def filled_args(request: Request, model: str, metrics: str, model_dir: str) -> list[str]:

@@ -97,5 +97,5 @@ def _typed(value: str) -> object:
     """SageMaker's toolkit reads each hyperparameter as JSON where it is JSON, else as text."""
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value

@@ -58,6 +58,8 @@ def failure(script: str, ended: Ended, memory_limit: int) -> TaskError:
             remedy = "make room on the volume, or write less to it"
         elif last.startswith("ModuleNotFoundError"):
             remedy = "add the package that holds it to requirements, or the module to the project"
+        elif last.startswith("KeyError: 'SM_CHANNEL_"):
+            remedy = "the dataset param is the only channel, train and training; let the script split it"
         return TaskError(f"script {script} raised {last}", remedy)
     if _NO_SUCH_MODULE.search(ended.last_line):
         return TaskError(f"script {script} can't be run{quoted}",

@@ -19,6 +19,7 @@ from sklearn_train.dataset import read_dataset, stage_alone
 from sklearn_train.description import Described, Material, describe
 from sklearn_train.git_source import read_source
 from sklearn_train.metrics import read_metrics
+from sklearn_train.only_run import only_run
 from sklearn_train.outputs import METRICS_FILE, MODEL_FILE, Found, Outputs, snapshot
 from sklearn_train.process_tree import adopt_orphans
 from sklearn_train.request import Request, filled_args, read_request
@@ -50,7 +51,11 @@ def train(arguments: Arguments) -> Outcome:
     """Raises TaskError, UsageError."""
     request = read_request(arguments, Path.cwd())
     adopt_orphans()
-    with _stopped_by_signal(), tempfile.TemporaryDirectory(prefix="sklearn-train-") as private:
+    with (
+        _stopped_by_signal(),
+        tempfile.TemporaryDirectory(prefix="sklearn-train-") as private,
+        only_run(request.model_dir),
+    ):
         source, note = read_source(request.workspace, request.script.file)
         _say_source(source, note)
         dataset = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import stat
@@ -47,6 +48,15 @@ def file_entries(directory: Path) -> dict[str, FileEntry]:
     return {
         name: FileEntry(*hash_file(directory / name)) for name in files_below(directory) if name != MANIFEST
     }  # fmt: skip
+
+
+def is_model_directory(directory: Path) -> bool:
+    """Whether sklearn-train made it: its model.json is a manifest, of whatever schema version."""
+    try:
+        document = json.loads((directory / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and {"schema_version", "files", "estimator"} <= document.keys()
 
 
 def read_manifest(directory: Path) -> tuple[ModelManifest, str]:
