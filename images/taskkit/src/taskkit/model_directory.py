@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import stat
@@ -11,6 +10,8 @@ import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import msgspec
 
 from taskkit.canonical import digest_of, hash_file
 from taskkit.confined_paths import relative_name
@@ -53,8 +54,8 @@ def file_entries(directory: Path) -> dict[str, FileEntry]:
 def is_model_directory(directory: Path) -> bool:
     """Whether sklearn-train made it: its model.json is a manifest, of whatever schema version."""
     try:
-        document = json.loads((directory / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        document = msgspec.json.decode((directory / MANIFEST).read_bytes())
+    except (OSError, UnicodeDecodeError, RecursionError, msgspec.DecodeError):
         return False
     return isinstance(document, dict) and {"schema_version", "files", "estimator"} <= document.keys()
 
