@@ -164,3 +164,69 @@ def test_saved_objects_are_matched_to_their_fits(observed):
 def test_modules_of_the_project_are_listed(observed):
     seen, *_ = observed
     assert Path(seen["modules"]["own"]).name == "own.py"
+
+
+THREADS = """
+import pickle, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
+
+class Slow(ClassifierMixin, BaseEstimator):
+    both = threading.Barrier(2)
+    def fit(self, X, y):
+        self.both.wait(60)  # until two threads are in fit
+        StandardScaler().fit(X * 1000)
+        self.mean_ = X.mean()
+        self.both.wait(60)
+        return self
+
+X, y = np.random.RandomState(0).rand(60, 3), np.arange(60) % 2
+X[0] = 1.0
+with ThreadPoolExecutor(2) as pool:
+    models = list(pool.map(lambda factor: Slow().fit(X * factor, y), [1, 100]))
+with joblib.parallel_backend("threading", n_jobs=2):
+    search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=3).fit(X, y)
+    vote = VotingClassifier([("a", LogisticRegression()), ("b", LogisticRegression(C=2))], n_jobs=2).fit(X * 7, y)
+with open(sys.argv[1], "wb") as file:
+    pickle.dump((search, search.best_estimator_, vote), file)
+"""
+
+
+@pytest.fixture
+def observe(tmp_path):
+    """Runs a script under the observer; (what was observed, what it saved to its first argument)."""
+
+    def run(text):
+        (tmp_path / "script.py").write_text(text)
+        environment = {**os.environ, "PYTHONPATH": str(STARTUP),
+                       "SKLEARN_TRAIN_OBSERVATIONS": str(tmp_path / "observations")}  # fmt: skip
+        done = subprocess.run([sys.executable, "script.py", "saved.pkl"], cwd=tmp_path, env=environment,
+                              capture_output=True, text=True, check=False)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        seen = pickle.loads((tmp_path / "observations").read_bytes())
+        assert seen["problem"] == "", "the observer must not fail unseen"
+        return seen, pickle.loads((tmp_path / "saved.pkl").read_bytes())
+
+    return run
+
+
+def test_fits_of_several_threads_are_told_apart_and_the_outer_one_is_described(observe):
+    from sklearn_train.signature_of import matching_fit
+
+    seen, (search, best, vote) = observe(THREADS)
+    slow = [record for record in seen["fits"] if record.class_name == "__main__.Slow"]
+    assert sorted(round(record.seen.columns[0].maximum) for record in slow) == [1, 100], "neither fit was dropped"
+    assert sorted(record.overlapping for record in slow) == [False, True]
+    assert not any("StandardScaler" in record.class_name for record in seen["fits"]), "a fit inside a fit of its thread"
+    for model, rows, most in ((search, 60, 1), (best, 60, 1), (vote, 60, 7)):
+        found = matching_fit(model, seen["fits"])
+        assert (found.seen.rows, round(found.seen.columns[0].maximum)) == (rows, most), type(model).__name__
+        assert not found.overlapping, "a fit inside another thread's stands for nothing but itself"
+    inner = matching_fit(vote.estimators_[0], seen["fits"])
+    assert (inner.overlapping, round(inner.seen.columns[0].maximum)) == (True, 7)

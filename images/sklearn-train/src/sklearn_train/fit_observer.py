@@ -1,5 +1,8 @@
 """Watches the outermost ``fit`` of estimators in the process of the user's script, and writes at its end what it saw.
 
+Outermost is meant in each thread: nothing says whether a fit that begins while another thread is fitting is a part of
+that one (a forest's trees) or stands beside it (a pool of models), so it is kept, and marked.
+
 Every class below scikit-learn's BaseEstimator gets its own fit methods wrapped when it is made. What the script can
 notice of it is kept at nothing: the wrapper takes its frame out of tracebacks, warnings skip it, signatures and sources
 are the original's, classes that cloudpickle writes by value are written with their original methods, no random state is
@@ -15,6 +18,7 @@ import functools
 import os
 import pickle
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,10 +39,12 @@ _RECORDS_KEPT = 500
 
 @dataclass
 class FitRecord:
-    """One outermost fit. ``seen`` is an ``observation.Seen``; ``best_*`` describe ``best_estimator_`` of a search."""
+    """One outermost fit of a thread. ``seen`` is an ``observation.Seen``; ``best_*`` describe ``best_estimator_`` of a
+    search. ``overlapping``: it began while another thread was fitting."""
 
     class_name: str
     seen: Any
+    overlapping: bool = False
     fingerprint: str = ""
     best_class_name: str = ""
     best_fingerprint: str = ""
@@ -48,26 +54,33 @@ class FitObserver:
     def __init__(self, target: str) -> None:
         self._target = target
         self._process = os.getpid()
-        self._running = False
+        self._lock = threading.RLock()
+        self._thread = threading.local()
+        self._fitting = 0
+        """Threads that are in a fit."""
         self._records: list[tuple[FitRecord, Any]] = []
         self._counts: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._problem = ""
 
     def begin(self, estimator: Any, arguments: Sequence[Any], named: dict[str, Any], method: str) -> FitRecord | None:
         """None where there is nothing to observe: an inner fit, another process, a kind that was seen often."""
-        if self._running or os.getpid() != self._process:
+        if getattr(self._thread, "fitting", False) or os.getpid() != self._process:
             return None
-        self._running = True
+        self._thread.fitting = True
+        with self._lock:
+            overlapping = self._fitting > 0
+            self._fitting += 1
         try:
             from sklearn_train.observation import look, quick_look
 
             given = arguments[0] if arguments else named.get("X", next(iter(named.values()), None))
             class_name = name_of_class(type(estimator))
             kind, rows = quick_look(given)
-            count, most = self._counts.get((class_name, kind), (0, -1))
-            self._counts[class_name, kind] = count + 1, max(most, rows)
+            with self._lock:
+                count, most = self._counts.get((class_name, kind), (0, -1))
+                self._counts[class_name, kind] = count + 1, max(most, rows)
             if count < _MANY_FITS or rows > most:
-                record = FitRecord(class_name, look(given))
+                record = FitRecord(class_name, look(given), overlapping)
                 return self._merged(estimator, record) if method == "partial_fit" else record
         except Exception as error:  # noqa: BLE001 - the script must not notice
             self._note(error)
@@ -77,7 +90,9 @@ class FitObserver:
         """After the method: keeps the record, with the state that the estimator was left in."""
         if record is None:
             return
-        self._running = False
+        self._thread.fitting = False
+        with self._lock:
+            self._fitting -= 1
         if failed or record.seen is None:
             return
         try:
@@ -87,13 +102,14 @@ class FitObserver:
             best = getattr(estimator, "best_estimator_", None)
             if best is not None:
                 record.best_class_name, record.best_fingerprint = name_of_class(type(best)), fingerprint(best)
-            self._keep(estimator, record)
+            with self._lock:
+                self._keep(estimator, record)
         except Exception as error:  # noqa: BLE001
             self._note(error)
 
     def _merged(self, estimator: Any, record: FitRecord) -> FitRecord:
         """A further partial_fit of the same estimator adds to what its former ones showed."""
-        for kept, reference in self._records:
+        for kept, reference in list(self._records):
             if reference() is estimator:
                 record.seen = kept.seen.merged(record.seen)
         return record
@@ -101,8 +117,10 @@ class FitObserver:
     def _keep(self, estimator: Any, record: FitRecord) -> None:
         others = [(kept, reference) for kept, reference in self._records if reference() is not estimator]
         self._records = [*others[-_RECORDS_KEPT:], (record, weakref.ref(estimator))]
-        if len(self._records) > _SAMPLES_KEPT:
-            self._records[-_SAMPLES_KEPT - 1][0].seen.sample = None
+        # Apart, since a search may fit hundreds of parts in its threads.
+        alike = [kept for kept, _ in self._records if kept.overlapping == record.overlapping]
+        if len(alike) > _SAMPLES_KEPT:
+            alike[-_SAMPLES_KEPT - 1].seen.sample = None
 
     def _note(self, error: Exception) -> None:
         self._problem = f"observing failed: {type(error).__name__}: {error}"

@@ -19,15 +19,17 @@ Source = Literal["fit", "input-example", "feature_names_in_"]
 def matching_fit(estimator: Any, records: Sequence[FitRecord]) -> FitRecord | None:
     """The fit that an estimator comes from: the same state; else the latest of its class on as many columns.
 
-    A search counts by itself and by its ``best_estimator_``.
+    A search counts by itself and by its ``best_estimator_``. A fit that may have been a part of another thread's counts
+    by its state only, and last.
     """
     digest, name = fingerprint(estimator), name_of_class(type(estimator))
     latest = list(reversed(records))
     tests: tuple[Callable[[FitRecord], bool], ...] = (
-        lambda record: record.fingerprint == digest,
+        lambda record: record.fingerprint == digest and not record.overlapping,
         lambda record: record.best_fingerprint == digest,
-        lambda record: record.class_name == name and _fits(estimator, record.seen),
-        lambda record: record.best_class_name == name and _fits(estimator, record.seen),
+        lambda record: record.fingerprint == digest,
+        lambda record: record.class_name == name and _fits(estimator, record.seen) and not record.overlapping,
+        lambda record: record.best_class_name == name and _fits(estimator, record.seen) and not record.overlapping,
     )
     return next((record for test in tests for record in latest if test(record)), None)
 
