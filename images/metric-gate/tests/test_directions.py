@@ -29,6 +29,29 @@ def test_neg_turns_an_error_into_a_score(name):
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "negative_f1", "negative_recall", "neg_precision", "negative_f1_macro", "test_negative_recall", "negativeF1",
+        "neg_auc", "negative_score", "neg_neg_log_loss",
+    ],
+)  # fmt: skip
+def test_negative_before_what_is_better_when_higher_may_be_the_name_of_a_class_and_tells_no_direction(name):
+    assert direction_of(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        ("negative_predictive_value", "higher"), ("test_negative_predictive_value", "higher"),
+        ("negative_log_likelihood", "lower"), ("negative_likelihood_ratio", "lower"),
+        ("negative_mean_squared_error", "higher"), ("negMAE", "higher"), ("neg_val_rmse", "higher"),
+    ],
+)  # fmt: skip
+def test_negative_that_belongs_to_a_known_name_or_negates_an_error_tells_one(name, direction):
+    assert direction_of(name) == direction
+
+
+@pytest.mark.parametrize(
     ("written", "direction"),
     [
         ("val_accuracy", "higher"), ("test/roc_auc", "higher"), ("ROC AUC", "higher"), ("rocAuc", "higher"),

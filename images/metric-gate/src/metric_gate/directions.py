@@ -2,7 +2,8 @@
 
 Known are the names of scikit-learn's scorers (https://scikit-learn.org/stable/modules/model_evaluation.html, "String
 name scorers"), of its metric functions, and the usual names of other libraries. A scorer is always better when higher,
-which its ``neg_`` says; ``mean_squared_error`` without it is the error itself.
+which its ``neg_`` says; ``mean_squared_error`` without it is the error itself. Nobody negates what is better when
+higher, so ``negative_recall`` is the recall of a class, or something else again: unknown.
 
 Durations and metrics of the training data (``train_accuracy``) are left unknown on purpose: by default nobody's model
 should be stopped by them. A rule may name any direction.
@@ -85,8 +86,7 @@ def _look_up(name: str) -> Direction | None:
         return _DIRECTIONS[name]
     for negative in ("neg_", "negative_"):
         if name.startswith(negative):
-            positive = _look_up(name.removeprefix(negative))
-            return {"higher": "lower", "lower": "higher"}.get(positive or "")  # type: ignore[return-value]
+            return "higher" if _look_up(name.removeprefix(negative)) == "lower" else None
     if shorter := _PREFIX.match(name):
         found = _look_up(name[shorter.end() :])
         if found:
