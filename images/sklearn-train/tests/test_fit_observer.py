@@ -122,7 +122,8 @@ def test_only_outermost_fits_are_seen(observed):
     seen, *_ = observed
     names = [record.class_name for record in seen["fits"]]
     assert names.count("sklearn.model_selection._search.GridSearchCV") == 1
-    assert names.count("sklearn.pipeline.Pipeline") == 1  # fit_transform, which scikit-learn hides behind a descriptor
+    # The search's best estimator, and a fit_transform, which scikit-learn hides behind a descriptor.
+    assert names.count("sklearn.pipeline.Pipeline") == 2
     assert names.count("sklearn.linear_model._logistic.LogisticRegression") == 3  # cross_val_score is no fit itself
     assert "sklearn.preprocessing._data.StandardScaler" not in names
     assert names.count("__main__.Local") == 1
@@ -137,7 +138,7 @@ def test_containers_columns_and_missing_values_are_written_down(observed):
     assert (a.name, a.kind, a.nullable, a.minimum, a.maximum) == ("a", "number", True, 0.0, 39.0)
     assert (b.kind, b.dtype, b.maximum, b.nullable) == ("integer", "int64", 6, False)
     assert (c.kind, c.counts) == ("string", {"x": 14, "y": 13, "z": 13})
-    piped = next(record.seen for record in seen["fits"] if record.class_name == "sklearn.pipeline.Pipeline")
+    *_, piped = [record.seen for record in seen["fits"] if record.class_name == "sklearn.pipeline.Pipeline"]
     assert (piped.container, [column.name for column in piped.columns]) == ("array-2d", ["x0"])
 
 
@@ -151,14 +152,15 @@ def test_saved_objects_are_matched_to_their_fits(observed):
     from sklearn_train.signature_of import matching_fit
 
     seen, _, _, (search, best, stream) = observed
-    assert matching_fit(search, seen["fits"]).class_name.endswith("GridSearchCV")
-    found = matching_fit(best, seen["fits"])
-    assert found.class_name.endswith("GridSearchCV")
-    assert found.best_class_name == "sklearn.pipeline.Pipeline"
-    assert matching_fit(stream, seen["fits"]).class_name.endswith("SGDClassifier")
+    assert matching_fit(search, seen["fits"])[0].class_name.endswith("GridSearchCV")
+    found, _ = matching_fit(best, seen["fits"])
+    assert found.class_name == "sklearn.pipeline.Pipeline"
+    assert found.seen is matching_fit(search, seen["fits"])[0].seen, "what the search saw, its best estimator saw"
+    assert matching_fit(stream, seen["fits"])[0].class_name.endswith("SGDClassifier")
     stream.coef_ = stream.coef_ + 1
-    assert matching_fit(stream, seen["fits"]).class_name.endswith("SGDClassifier"), "changed after fit: by its class"
-    assert matching_fit(object(), seen["fits"]) is None
+    assert matching_fit(stream, seen["fits"])[0].class_name.endswith("SGDClassifier"), "changed after fit: by its class"
+    nothing = (None, "no fit of this estimator was seen in the script's process")
+    assert matching_fit(object(), seen["fits"]) == nothing
 
 
 def test_modules_of_the_project_are_listed(observed):
@@ -225,8 +227,97 @@ def test_fits_of_several_threads_are_told_apart_and_the_outer_one_is_described(o
     assert sorted(record.overlapping for record in slow) == [False, True]
     assert not any("StandardScaler" in record.class_name for record in seen["fits"]), "a fit inside a fit of its thread"
     for model, rows, most in ((search, 60, 1), (best, 60, 1), (vote, 60, 7)):
-        found = matching_fit(model, seen["fits"])
+        found, _ = matching_fit(model, seen["fits"])
         assert (found.seen.rows, round(found.seen.columns[0].maximum)) == (rows, most), type(model).__name__
         assert not found.overlapping, "a fit inside another thread's stands for nothing but itself"
-    inner = matching_fit(vote.estimators_[0], seen["fits"])
+    inner, _ = matching_fit(vote.estimators_[0], seen["fits"])
     assert (inner.overlapping, round(inner.seen.columns[0].maximum)) == (True, 7)
+
+
+REGIONS = """
+import copy, pickle, sys
+import joblib, skops.io
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
+
+class Keeper(LogisticRegression):
+    def __getstate__(self):
+        return vars(self).copy()  # asks nothing of scikit-learn
+
+def train():
+    X, y = np.linspace(0, 1, 120).reshape(40, 3), np.arange(40) % 2
+    def fits(kind):
+        return [kind().fit(X * factor, y) for factor in (1, 100)]
+    pickled, joblibbed, skopsed, tree, keeper = (fits(kind)[0] for kind in (
+        LogisticRegression, LogisticRegression, LogisticRegression, lambda: DecisionTreeClassifier(max_depth=1), Keeper))
+    for model in (pickled, joblibbed, skopsed, tree, keeper):
+        model.threshold = 0.7
+    joblib.dump(joblibbed, "m.joblib")
+    skops.io.dump(skopsed, "m.skops")
+    pickle.dumps(tree)
+    with open(sys.argv[1], "wb") as file:
+        pickle.dump((pickled, copy.deepcopy(joblibbed), vars(skopsed), tree), file)
+    return keeper
+
+kept = train()
+kept.threshold = 0.9
+"""
+
+
+def test_what_was_changed_after_its_fit_is_matched_by_the_state_it_was_saved_in(observe):
+    from sklearn.linear_model import LogisticRegression
+
+    from sklearn_train.signature_of import matching_fit
+
+    seen, (pickled, joblibbed, state, tree) = observe(REGIONS)
+    skopsed = LogisticRegression()
+    vars(skopsed).update(state)
+    for name, model in (("pickle", pickled), ("joblib", joblibbed), ("skops", skopsed), ("tree", tree)):
+        found, reason = matching_fit(model, seen["fits"])
+        assert model.threshold == 0.7
+        assert found is not None, f"{name}: {reason}"
+        assert found.seen.columns[0].maximum < 1, f"{name}: described by the fit of the other region"
+    keepers = [record for record in seen["fits"] if record.class_name == "__main__.Keeper"]
+    assert sorted(len(record.fingerprints) for record in keepers) == [1, 2], "what is alive is looked at in the end"
+
+
+def test_an_unknown_state_is_described_only_where_all_fits_of_its_class_saw_the_same():
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    from sklearn_train.fit_observer import FitRecord
+    from sklearn_train.observation import look
+    from sklearn_train.signature_of import matching_fit
+
+    X = np.linspace(0, 1, 60).reshape(20, 3)
+    model = LogisticRegression().fit(X, np.arange(20) % 2)
+    name = "sklearn.linear_model._logistic.LogisticRegression"
+
+    def records(*given, saved=None):
+        return [FitRecord(name, look(X), saved=at == saved) for at, X in enumerate(given)]
+
+    same = records(X, X.copy())
+    assert matching_fit(model, same) == (same[1], "")
+    other = records(X, X[:, :2])
+    assert matching_fit(model, other) == (other[0], ""), "a fit on two columns is not this one"
+    reason = (
+        "2 fits of a LogisticRegression were seen, on different data, and the saved one is in a state that none of them "
+        "was seen in"
+    )
+    for unlike in (X * 100, X.astype("float32"), X[:15]):
+        assert matching_fit(model, records(X, unlike)) == (None, reason)
+    saved = records(X, X * 100, saved=0)
+    assert matching_fit(model, saved) == (saved[0], ""), "only one of them was ever pickled"
+
+
+def test_two_trees_of_as_many_nodes_are_told_apart():
+    import numpy as np
+    from sklearn.tree import DecisionTreeRegressor
+
+    from sklearn_train.fingerprint import fingerprint
+
+    X = np.arange(20.0).reshape(-1, 1)
+    trees = [DecisionTreeRegressor(max_depth=1).fit(X * factor, X.ravel()) for factor in (1, 2, 1)]
+    one, other, again = (fingerprint(tree) for tree in trees)
+    assert (one == other, one == again) == (False, True)

@@ -105,8 +105,8 @@ def _signature(
     from sklearn_train.example_input import read_example
     from sklearn_train.signature_of import build_signature, example_rows, matching_fit
 
-    reason = observed["problem"] or "no fit of this estimator was seen in the script's process"
-    record = matching_fit(estimator, observed["fits"])
+    record, reason = matching_fit(estimator, observed["fits"])
+    reason = observed["problem"] or reason
     if record is not None:
         seen = record.seen
         if seen.container:

@@ -13,6 +13,7 @@ from typing import Any
 _OBJECTS = 5_000
 _ITEMS = 500
 _BYTES = 1 << 14
+_NODES = 64
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 # Written by scikit-learn into the state it pickles.
 _SKIPPED = {"_sklearn_version"}
@@ -69,6 +70,8 @@ class _Walk:
             self.add(vars(value))
         elif isinstance(getattr(value, "node_count", None), int):  # a tree, which has no __dict__
             self._put(str(value.node_count))
+            self._add_array(value.threshold[:_NODES])
+            self._add_array(value.value[:_NODES])
 
     def _add_array(self, value: Any) -> None:
         self._put(f"{value.dtype} {value.shape}")

@@ -21,7 +21,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
 from types import FunctionType, ModuleType
 from typing import Any, cast
@@ -35,19 +35,39 @@ _UNSEEN_FILE = "<importlib._bootstrap, sklearn_train.fit_observer>"
 _MANY_FITS = 200
 _SAMPLES_KEPT = 8
 _RECORDS_KEPT = 500
+_STATES_KEPT = 20
 
 
 @dataclass
 class FitRecord:
-    """One outermost fit of a thread. ``seen`` is an ``observation.Seen``; ``best_*`` describe ``best_estimator_`` of a
-    search. ``overlapping``: it began while another thread was fitting."""
+    """The estimator of an outermost fit of a thread, or the ``best_estimator_`` of a search, and what it was fitted on.
+
+    ``seen`` is an ``observation.Seen``. ``overlapping``: the fit began while another thread was fitting.
+    ``fingerprints``: of the state after the fit, of each that was taken to be saved, of the one at the end of the
+    process. ``saved``: its state was taken, to be pickled or copied.
+    """
 
     class_name: str
     seen: Any
     overlapping: bool = False
-    fingerprint: str = ""
-    best_class_name: str = ""
-    best_fingerprint: str = ""
+    fingerprints: list[str] = field(default_factory=list)
+    saved: bool = False
+
+    def note_state(self, estimator: Any) -> None:
+        from sklearn_train.fingerprint import fingerprint
+
+        digest = fingerprint(estimator)
+        if digest not in self.fingerprints:
+            self.fingerprints = [*self.fingerprints[-_STATES_KEPT + 1 :], digest]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """``estimator``: a weak reference, so that the script's memory is what it would be; ``place``: its ``id``."""
+
+    record: FitRecord
+    estimator: weakref.ref[Any]
+    place: int
 
 
 class FitObserver:
@@ -58,7 +78,9 @@ class FitObserver:
         self._thread = threading.local()
         self._fitting = 0
         """Threads that are in a fit."""
-        self._records: list[tuple[FitRecord, Any]] = []
+        self._kept: list[_Kept] = []
+        self._places: dict[int, _Kept] = {}
+        """The latest of ``_kept`` by the place of its estimator, which another object may have by now."""
         self._counts: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._problem = ""
 
@@ -96,31 +118,51 @@ class FitObserver:
         if failed or record.seen is None:
             return
         try:
-            from sklearn_train.fingerprint import fingerprint
-
-            record.fingerprint = fingerprint(estimator)
+            self._keep(estimator, record)
             best = getattr(estimator, "best_estimator_", None)
             if best is not None:
-                record.best_class_name, record.best_fingerprint = name_of_class(type(best)), fingerprint(best)
-            with self._lock:
-                self._keep(estimator, record)
+                self._keep(best, FitRecord(name_of_class(type(best)), record.seen, record.overlapping))
         except Exception as error:  # noqa: BLE001
             self._note(error)
 
+    def state_taken(self, estimator: Any) -> None:
+        """Before a state is pickled: often the last time that an object that was changed after its fit is met."""
+        kept = self._of(estimator)
+        if kept is None or getattr(self._thread, "fitting", False) or os.getpid() != self._process:
+            return
+        try:
+            kept.record.saved = True
+            kept.record.note_state(estimator)
+        except Exception as error:  # noqa: BLE001
+            self._note(error)
+
+    def _of(self, estimator: Any) -> _Kept | None:
+        kept = self._places.get(id(estimator))
+        return kept if kept is not None and kept.estimator() is estimator else None
+
     def _merged(self, estimator: Any, record: FitRecord) -> FitRecord:
         """A further partial_fit of the same estimator adds to what its former ones showed."""
-        for kept, reference in list(self._records):
-            if reference() is estimator:
-                record.seen = kept.seen.merged(record.seen)
+        if (kept := self._of(estimator)) is not None:
+            record.seen = kept.record.seen.merged(record.seen)
         return record
 
     def _keep(self, estimator: Any, record: FitRecord) -> None:
-        others = [(kept, reference) for kept, reference in self._records if reference() is not estimator]
-        self._records = [*others[-_RECORDS_KEPT:], (record, weakref.ref(estimator))]
-        # Apart, since a search may fit hundreds of parts in its threads.
-        alike = [kept for kept, _ in self._records if kept.overlapping == record.overlapping]
-        if len(alike) > _SAMPLES_KEPT:
-            alike[-_SAMPLES_KEPT - 1].seen.sample = None
+        """Keeps the record in place of the estimator's former one."""
+        record.note_state(estimator)
+        new = _Kept(record, weakref.ref(estimator), id(estimator))
+        with self._lock:
+            former = self._of(estimator)
+            self._kept = [*(kept for kept in self._kept if kept is not former), new]
+            for old in self._kept[:-_RECORDS_KEPT]:
+                if self._places.get(old.place) is old:
+                    del self._places[old.place]
+            del self._kept[:-_RECORDS_KEPT]
+            self._places[new.place] = new
+            # Overlapping ones apart, since a search may fit hundreds of parts in its threads.
+            alike = (kept.record.seen for kept in self._kept if kept.record.overlapping == record.overlapping)
+            sampled = {id(seen): seen for seen in alike if seen.sample is not None}
+            for seen in list(sampled.values())[:-_SAMPLES_KEPT]:
+                seen.sample = None
 
     def _note(self, error: Exception) -> None:
         self._problem = f"observing failed: {type(error).__name__}: {error}"
@@ -129,9 +171,10 @@ class FitObserver:
         """At the end of the process: all records, and which modules came from where."""
         if os.getpid() != self._process:
             return
+        self._note_last_states()
         modules = {name: str(file) for name, module in list(sys.modules.items())
                    if (file := getattr(module, "__file__", None))}  # fmt: skip
-        document = {"fits": [record for record, _ in self._records], "problem": self._problem, "modules": modules,
+        document = {"fits": [kept.record for kept in self._kept], "problem": self._problem, "modules": modules,
                     "path": [entry for entry in sys.path if isinstance(entry, str)]}  # fmt: skip
         try:
             with open(f"{self._target}.new", "wb") as stream:
@@ -139,6 +182,16 @@ class FitObserver:
             os.replace(f"{self._target}.new", self._target)
         except Exception as error:  # noqa: BLE001
             print(f"sklearn-train: warning: what was fitted could not be written down ({error})", file=sys.stderr)
+
+    def _note_last_states(self) -> None:
+        """Of what is alive still, for forms of saving that take no state from ``__getstate__``."""
+        for kept in self._kept:
+            estimator = kept.estimator()
+            if estimator is not None:
+                try:
+                    kept.record.note_state(estimator)
+                except Exception as error:  # noqa: BLE001
+                    self._note(error)
 
 
 def name_of_class(kind: type) -> str:
@@ -198,6 +251,9 @@ def _watch_estimators(module: ModuleType, observer: FitObserver) -> None:
 
     functools.update_wrapper(init_subclass, original)
     base.__init_subclass__ = classmethod(init_subclass)  # type: ignore[arg-type]
+    getstate = vars(base).get("__getstate__")
+    if isinstance(getstate, FunctionType):
+        base.__getstate__ = _state_wrapper(getstate, observer)
 
 
 def _wrap_methods(cls: type, observer: FitObserver) -> None:
@@ -223,9 +279,25 @@ def _wrapper(method: FunctionType, observer: FitObserver) -> FunctionType:
         observer.end(estimator, record, failed=False)
         return result
 
+    return _in_place_of(method, observed)
+
+
+def _state_wrapper(method: FunctionType, observer: FitObserver) -> FunctionType:
+    def observed(estimator: Any, /) -> Any:
+        observer.state_taken(estimator)
+        try:
+            return method(estimator)
+        except BaseException as error:
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            raise
+
+    return _in_place_of(method, observed)
+
+
+def _in_place_of(method: FunctionType, observed: Any) -> FunctionType:
     functools.update_wrapper(observed, method)
     observed.__code__ = observed.__code__.replace(co_filename=_UNSEEN_FILE)
-    observed.__observed_method__ = method  # type: ignore[attr-defined]
+    observed.__observed_method__ = method
     return cast("FunctionType", observed)
 
 

@@ -89,5 +89,5 @@ def _observed_rows(estimator: Any, signature: Signature, observations: str) -> l
     if signature.source != "fit":
         return []
     observed = pickle.loads(Path(observations).read_bytes())  # noqa: S301 - written by our own observer
-    record = matching_fit(estimator, observed["fits"])
+    record, _ = matching_fit(estimator, observed["fits"])
     return example_rows(record.seen.sample, signature.container) if record and record.seen.sample is not None else []

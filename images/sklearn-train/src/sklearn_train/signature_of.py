@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 from sklearn_train.fingerprint import fingerprint
@@ -16,22 +16,33 @@ from taskkit.model_signature import Column, Container, Kind, Outputs, Signature,
 Source = Literal["fit", "input-example", "feature_names_in_"]
 
 
-def matching_fit(estimator: Any, records: Sequence[FitRecord]) -> FitRecord | None:
-    """The fit that an estimator comes from: the same state; else the latest of its class on as many columns.
+def matching_fit(estimator: Any, records: Sequence[FitRecord]) -> tuple[FitRecord | None, str]:
+    """(the fit that an estimator comes from, '') or (None, the reason).
 
-    A search counts by itself and by its ``best_estimator_``. A fit that may have been a part of another thread's counts
-    by its state only, and last.
+    It is the latest that the very same state is known of, rather one that no other thread's fit overlapped. An unknown
+    state is taken for that of a fit of its class on as many columns where all of these saw the same data.
     """
     digest, name = fingerprint(estimator), name_of_class(type(estimator))
-    latest = list(reversed(records))
-    tests: tuple[Callable[[FitRecord], bool], ...] = (
-        lambda record: record.fingerprint == digest and not record.overlapping,
-        lambda record: record.best_fingerprint == digest,
-        lambda record: record.fingerprint == digest,
-        lambda record: record.class_name == name and _fits(estimator, record.seen) and not record.overlapping,
-        lambda record: record.best_class_name == name and _fits(estimator, record.seen) and not record.overlapping,
-    )
-    return next((record for test in tests for record in latest if test(record)), None)
+    latest = [record for overlapping in (False, True) for record in reversed(records)
+              if record.overlapping == overlapping]  # fmt: skip
+    exact = next((record for record in latest if digest in record.fingerprints), None)
+    if exact is not None:
+        return exact, ""
+    alike = [record for record in latest if record.class_name == name and _fits(estimator, record.seen)]
+    alike = [record for record in alike if record.saved] or alike
+    if not alike:
+        return None, "no fit of this estimator was seen in the script's process"
+    if all(_same_data(record.seen, alike[0].seen) for record in alike):
+        return alike[0], ""
+    return None, (f"{len(alike)} fits of a {name.rpartition('.')[2]} were seen, on different data, and the saved one "
+                  "is in a state that none of them was seen in")  # fmt: skip
+
+
+def _same_data(one: Seen, other: Seen) -> bool:
+    """Whether a signature would say the same of both."""
+    return (one.container, one.rows, one.problem, signature_columns(one)) == (
+        other.container, other.rows, other.problem, signature_columns(other)
+    )  # fmt: skip
 
 
 def _fits(estimator: Any, seen: Seen) -> bool:
