@@ -70,7 +70,7 @@ def test_values_that_are_no_numbers_are_kept_until_a_rule_asks(workspace):
 
 
 def test_a_long_value_is_no_number_and_is_not_read_whole(workspace):
-    workspace.baseline(accuracy="1" * 5000)
+    workspace.baseline(accuracy="1" * 5000, rmse="1")
     assert "more than 4096 bytes" in read_baseline("baseline").metrics.others["accuracy"]
 
 
@@ -81,10 +81,79 @@ def test_a_path_that_does_not_exist_is_an_error_and_not_no_baseline(workspace):
         read_baseline("nowhere")
 
 
-def test_a_folder_of_folders_is_an_error_and_not_no_baseline(workspace):
+UNDERSTOOD = "not one number; understood are metrics.json, a model directory, and one file per metric, named like it"
+
+
+def test_a_folder_one_level_too_high_is_an_error_that_names_the_folder_to_bind(workspace):
     workspace.model({"accuracy": 1}, "registry/champion")
-    with pytest.raises(UsageError, match=r"baseline registry holds the folder 'champion', but no metrics\.json"):
+    with pytest.raises(UsageError) as alone:
         read_baseline("registry")
+    (workspace.root / "registry" / "README.md").write_text("# The models\n\nNewest last.")
+    with pytest.raises(UsageError) as beside:
+        read_baseline("registry")
+    bind = "bind registry/champion, for example with subPath"
+    assert str(alone.value) == f"baseline registry holds 'champion/' and {UNDERSTOOD}; {bind}"
+    assert str(beside.value) == f"baseline registry holds 'README.md', 'champion/' and {UNDERSTOOD}; {bind}"
+
+
+OTHERWISE = "put one of them there, or leave the baseline out"
+
+
+@pytest.mark.parametrize(
+    ("files", "shown", "remedy"),
+    [
+        ({"baseline.json": '{"accuracy": 0.99}'}, "'baseline.json'", "rename 'baseline.json' to metrics.json"),
+        ({"accuracy": "0,95"}, "'accuracy' ('0,95')", OTHERWISE),
+        ({"accuracy": "NaN", "f1": ""}, "'accuracy' ('NaN')", OTHERWISE),
+        ({"report.json": '{"metrics": {"accuracy": "0.99"}}', "report.md": "# Metric gate: pass, approved"},
+         "'report.json', 'report.md'", OTHERWISE),
+        ({"broken.json": '{"accuracy": 0.9'}, "'broken.json'", OTHERWISE),
+        (dict.fromkeys("abcde", "some text of more than 14 letters"), "'a', 'b', 'c' and 2 more", OTHERWISE),
+    ],
+)  # fmt: skip
+def test_files_without_a_single_number_are_an_error_and_not_no_baseline(workspace, files, shown, remedy):
+    workspace.baseline(**files)
+    with pytest.raises(UsageError) as caught:
+        read_baseline("baseline")
+    assert str(caught.value) == f"baseline baseline holds {shown} and {UNDERSTOOD}; {remedy}"
+
+
+def test_a_link_to_nowhere_is_an_error_and_not_no_baseline(workspace):
+    workspace.baseline()
+    (workspace.root / "baseline" / "accuracy").symlink_to("gone")
+    with pytest.raises(UsageError, match=r"baseline baseline holds 'accuracy' and not one number"):
+        read_baseline("baseline")
+
+
+def test_a_model_directory_without_metrics_is_an_error_that_says_why(workspace):
+    workspace.model(None, "champion")
+    with pytest.raises(UsageError) as caught:
+        read_baseline("champion")
+    assert str(caught.value) == (
+        f"baseline champion holds 'model.json', 'model.pkl' and {UNDERSTOOD}; "
+        "the training of this model wrote no metrics; give one with metrics, or leave the baseline out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{}", ""), ('{"name": "x"}', ", but 'name' (the text 'x')"), ('{"f1": NaN}', ", but 'f1' (NaN)"),
+        ('{"test": {"accuracy": 0.9}}', ", but 'test' (an object); test.accuracy stands further down"),
+    ],
+)  # fmt: skip
+def test_metrics_without_a_single_number_are_an_error_and_not_no_baseline(workspace, content, said):
+    workspace.baseline(**{"metrics.json": content})
+    workspace.model(content, "champion")
+    for given, file in (
+        ("baseline", "baseline/metrics.json"), ("champion", "champion/metrics.json"), ("champion/metrics.json",) * 2,
+    ):  # fmt: skip
+        with pytest.raises(UsageError) as caught:
+            read_baseline(given)
+        assert str(caught.value) == (
+            f"baseline {file} holds no number at its top level{said}; "
+            'give metrics as numbers by name, for example {"accuracy": 0.95}, or leave it out'
+        )
 
 
 def test_a_link_out_of_the_baseline_is_refused(workspace):

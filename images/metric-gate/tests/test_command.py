@@ -63,6 +63,27 @@ def test_without_a_baseline_the_first_model_is_approved_and_the_report_says_why(
     assert run.results["summary"] == "no-baseline: accuracy: there is no baseline"
 
 
+@pytest.mark.parametrize("rules", ["", f"--rules={RULES}"])
+def test_a_baseline_under_another_name_stops_the_run_instead_of_approving_a_worse_model(workspace, rules):
+    workspace.model({"accuracy": 0.9})
+    workspace.baseline(**{"baseline.json": '{"accuracy": 0.99}'})
+    run = workspace.gate("--baseline=baseline", *filter(None, [rules]))
+    assert (run.exit_code, run.results["approval"], run.report) == (2, "", None)
+    assert run.err == (
+        "metric-gate: error: baseline baseline holds 'baseline.json' and not one number; "
+        "understood are metrics.json, a model directory, and one file per metric, named like it; "
+        "rename 'baseline.json' to metrics.json\n"
+    )
+
+
+def test_a_baseline_with_numbers_but_not_the_one_of_the_rule_is_no_baseline(workspace):
+    workspace.model({"accuracy": 0.9})
+    workspace.baseline(f1="0.9", note="of May")
+    run = workspace.gate("--baseline=baseline", f"--rules={RULES}")
+    assert (run.exit_code, run.results["verdict"]) == (0, "no-baseline")
+    assert "accuracy: the baseline has no accuracy" in run.results["summary"]
+
+
 def test_without_a_baseline_and_with_fail_the_model_is_refused(workspace):
     workspace.model({"accuracy": 0.9})
     run = workspace.gate("--on-missing-baseline=fail")
@@ -170,6 +191,10 @@ def test_rules_can_come_from_a_file_of_the_workspace(workspace):
         (["--on-reject=maybe"], "--on-reject is 'maybe'; it takes one of: fail, report"),
         (["--on-missing-baseline=skip"], "--on-missing-baseline is 'skip'; it takes one of: warn, fail"),
         (["--baseline=nowhere"], "baseline nowhere can't be read (No such file or directory)"),
+        (
+            ["--baseline=src"],
+            "baseline src holds 'train.py' ('fit()') and not one number; understood are metrics.json,",
+        ),
         (["--model-dir=../model"], "model-dir '../model' leads out of the workspace"),
         (["--report-dir=."], "report-dir '.' is or holds model-dir 'model' or the workspace itself"),
         (["--report-dir=model"], "report-dir 'model' is or holds model-dir 'model'"),
@@ -187,7 +212,7 @@ def test_wrong_configuration_is_exit_code_2_with_value_place_and_remedy(workspac
     (workspace.root / "empty.yaml").write_text("# nothing\n")
     (workspace.root / "binary.yaml").write_bytes(b"\xff\xfe")
     (workspace.root / "src").mkdir()
-    (workspace.root / "src" / "train.py").write_text("")
+    (workspace.root / "src" / "train.py").write_text("fit()")
     run = workspace.gate(*options)
     assert run.exit_code == 2
     assert run.err.startswith("metric-gate: error: ")

@@ -24,7 +24,8 @@ PROGRAM = Program(
                "baseline."),
         Option("rules-file", "A file in the workspace with the rules, in place of `rules`."),
         Option("baseline", "A folder with what the model is compared with: one file per metric (a ConfigMap), a "
-               "metrics.json, or a whole model directory. Not bound or empty: no baseline.", workspace=True),
+               "metrics.json, or a whole model directory. Not bound or empty: no baseline. Anything else without a "
+               "single number: an error.", workspace=True),
         Option("on-missing-baseline", "What to do where a rule needs a baseline value that is not there: `warn` "
                "approves the model, `fail` refuses it. Its verdict is no-baseline.", "warn", choices=("warn", "fail")),
         Option("on-reject", "What to do with a model that is refused: `fail` ends the run (exit code 10), `report` "
@@ -48,6 +49,9 @@ PROGRAM = Program(
                   "Add `direction: higher` or `direction: lower` to the rule."),
         ErrorKind(EXIT_USAGE, "there is a baseline, but nothing to compare",
                   "Give rules; the message lists the metrics of both sides and a rule to paste."),
+        ErrorKind(EXIT_USAGE, "baseline /workspace/baseline holds 'baseline.json' and not one number",
+                  "Bind one of the three forms that the message lists, or nothing; it says which file or folder may "
+                  "have been meant."),
         ErrorKind(EXIT_USAGE, "accuracy.max_drop_ratio 0.01 means nothing: its baseline is 0",
                   "Use `max_drop`: there is no share of 0."),
         ErrorKind(EXIT_USAGE, "report-dir 'src' holds 'train.py', which is no report",
