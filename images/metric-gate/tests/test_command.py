@@ -264,12 +264,13 @@ def test_a_baseline_of_other_data_is_noted(workspace):
 
 def test_by_default_what_is_not_compared_is_noted(workspace):
     workspace.model({"accuracy": 0.9, "custom": 1})
-    workspace.baseline(accuracy="0.9", custom="2", f1="0.9")
+    workspace.baseline(accuracy="0.9", custom="2", f1="0.9", rows="150")
     run = workspace.gate("--baseline=baseline")
     assert run.results["verdict"] == "pass"
     assert list(run.report.notes) == [
         "custom: not compared, because its direction is not known; give it a rule with a direction",
-        "f1: not compared, because the candidate does not have it; give it a rule to demand it",
+        "not compared: f1 (the model has no f1); give it a rule to demand it",
+        "rows: not compared, because the candidate does not have it; give it a rule to demand it",
     ]
 
 

@@ -16,13 +16,14 @@ SCHEMAS = Path(taskkit.__file__).parent / "schemas"
     [
         [], ["--baseline=baseline"], ["--baseline=champion"], ["--rules=accuracy: {min: 1}"],
         ["--rules=accuracy: {min: 1}", "--override=why"], ["--rules=nothing: {max: 1e-3, severity: warning}"],
-        ["--on-missing-baseline=fail"],
+        ["--on-missing-baseline=fail"], ["--baseline=renamed"],
     ],
 )  # fmt: skip
 def test_a_report_fits_its_schema(workspace, options):
     model = workspace.model({"accuracy": 0.95})
     workspace.model({"accuracy": 0.9}, "champion")
     workspace.baseline(accuracy="0.9")
+    (workspace.root / "renamed").write_text('{"accuracy": 0.9, "Accuracy": 0.9, "f1": 0.9}')
     workspace.gate(*options)
     for schema, file in (("gate-report", workspace.root / "gate" / "report.json"), ("model", model / "model.json")):
         validator = Draft202012Validator(json.loads((SCHEMAS / f"{schema}.schema.json").read_text()))

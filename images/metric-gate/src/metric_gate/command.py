@@ -21,7 +21,7 @@ PROGRAM = Program(
         Option("rules", "The rules as YAML, one map per metric, for example `accuracy: {min: 0.9, max_drop: 0.01}`. "
                "Bounds are min, max, max_drop, max_drop_ratio, min_gain; further fields are direction (higher, lower) "
                "and severity (error, warning). Without rules, no metric of known direction may be worse than its "
-               "baseline."),
+               "baseline; one that the baseline has and the model lost is named in `summary`, and decides nothing."),
         Option("rules-file", "A file in the workspace with the rules, in place of `rules`."),
         Option("baseline", "A folder with what the model is compared with: one file per metric (a ConfigMap), a "
                "metrics.json, or a whole model directory. Not bound or empty: no baseline. Anything else without a "
@@ -36,7 +36,7 @@ PROGRAM = Program(
     results=(
         Result("verdict", "`pass`, `fail`, `no-baseline` or `overridden`."),
         Result("approval", "The sha256 of the report, which model-serve-build requires; empty for a refused model."),
-        Result("summary", "The reason in one line."),
+        Result("summary", "The reason in one line, and without rules what the model lost of the baseline's metrics."),
     ),
     errors=(
         ErrorKind(EXIT_REJECTED, "the gate said no: accuracy: 0.93 is 0.02 worse than 0.95, and may be worse by 0.01",

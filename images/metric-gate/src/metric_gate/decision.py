@@ -82,15 +82,17 @@ def _checks_of(rule: Rule, candidate: Metrics, baseline: Baseline) -> Iterable[C
 def _why_absent(metric: str, candidate: Metrics) -> str:
     if metric in candidate.others:
         return f"{metric} is {candidate.others[metric]}, not a finite number"
+    instead = where_instead(metric, candidate, candidate) or f"the model has {_names(candidate)}"
+    return f"{metric} is missing; {instead}"
+
+
+def where_instead(metric: str, candidate: Metrics, names: Iterable[str]) -> str:
+    """Where a metric that the candidate lacks may be found: further down, or as one of ``names``; else empty."""
     inner = [name for name in candidate.inner if name.endswith(f".{metric}")]
     if inner:
-        return (
-            f"{metric} is missing; it stands further down as {inner[0]}, and metrics are the numbers at the top level"
-        )
-    near = near_matches(metric, candidate)
-    if near:
-        return f"{metric} is missing; did you mean {' or '.join(near)}?"
-    return f"{metric} is missing; the model has {_names(candidate)}"
+        return f"it stands further down as {inner[0]}, and metrics are the numbers at the top level"
+    near = near_matches(metric, names)
+    return f"did you mean {' or '.join(near)}?" if near else ""
 
 
 def _before(rule: Rule, bound: Bound, limit: Number, baseline: Baseline) -> Number | None:

@@ -9,6 +9,7 @@ from typing import Literal
 from metric_gate.baseline import Baseline, as_written, read_baseline
 from metric_gate.decision import check_all, default_rules, verdict_of
 from metric_gate.directions import direction_of
+from metric_gate.lost_metrics import lost, note_on_lost
 from metric_gate.metrics_document import Metrics, parse_metrics
 from metric_gate.rules_document import MAX_BYTES, Rule, parse_rules
 from taskkit import gate_report
@@ -132,8 +133,10 @@ def _notes_on_rules(
     compared = {rule.metric for rule in rules}
     notes += [f"{metric}: not compared, because its direction is not known; give it a rule with a direction"
               for metric in candidate if metric in baseline.metrics and metric not in compared]  # fmt: skip
+    known = lost(candidate, baseline)
+    notes += [note_on_lost(metric, candidate, baseline) for metric in known]
     notes += [f"{metric}: not compared, because the candidate does not have it; give it a rule to demand it"
-              for metric in baseline.metrics if metric not in candidate]  # fmt: skip
+              for metric in baseline.metrics if metric not in candidate and metric not in known]  # fmt: skip
     return notes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from metric_gate.lost_metrics import not_compared
 from taskkit.gate_report import Check, GateReport
 
 SUMMARY_BYTES = 300
@@ -19,13 +20,27 @@ def screen_lines(report: GateReport, *, colours: bool = False) -> list[str]:
     lines = _table([_cells(check) for check in report.checks], colours=colours) if report.checks else []
     lines += [f"note: {_printable(note)}" for note in report.notes]
     verdict = _painted(report.verdict, report.verdict) if colours else report.verdict
-    return [*lines, f"verdict: {verdict}, {'approved' if report.approved else 'refused'}: {brief_reason(report)}"]
+    decided = f"{verdict}, {'approved' if report.approved else 'refused'}"
+    return [*lines, f"verdict: {decided}: {brief_reason(report)}{_left_out(report)}"]
 
 
 def summary(report: GateReport) -> str:
-    """One short line for a Tekton result, at most SUMMARY_BYTES long."""
-    text = f"{report.verdict}: {brief_reason(report)}".encode()
-    return text.decode() if len(text) <= SUMMARY_BYTES else text[: SUMMARY_BYTES - 3].decode(errors="ignore") + "…"
+    """One short line for a Tekton result, at most SUMMARY_BYTES long; half of it is kept for what was not compared."""
+    told = f"{report.verdict}: {brief_reason(report)}"
+    left_out = _cut(_left_out(report), max(SUMMARY_BYTES // 2, SUMMARY_BYTES - len(told.encode())))
+    return _cut(told, SUMMARY_BYTES - len(left_out.encode())) + left_out
+
+
+def _cut(text: str, most: int) -> str:
+    """The text in at most ``most`` bytes."""
+    content = text.encode()
+    return text if len(content) <= most else content[: most - 3].decode(errors="ignore") + "…"
+
+
+def _left_out(report: GateReport) -> str:
+    """What follows the reason where the model lost metrics, else empty."""
+    said = not_compared(report.notes)
+    return f"; {_printable(said)}" if said else ""
 
 
 def reason(report: GateReport) -> str:
@@ -108,7 +123,7 @@ def markdown(report: GateReport) -> str:
     lines = [
         f"# Metric gate: {report.verdict}, {'approved' if report.approved else 'refused'}",
         "",
-        _escaped(reason(report)),
+        _escaped(f"{reason(report)}{_left_out(report)}"),
         "",
     ]
     if report.checks:
