@@ -15,13 +15,13 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
 from sklearn_train.boundary_rows import boundary_rows
 from sklearn_train.example_input import read_example
-from sklearn_train.golden import golden_rows, made_up_texts, shuffled_rows
+from sklearn_train.golden import golden_rows, made_up_texts, mixed_rows, shuffled_rows
 from sklearn_train.model_loading import load_model
 from sklearn_train.observation import Seen, look
 from sklearn_train.onnx_conversion import convert
@@ -105,6 +105,53 @@ def test_shuffled_rows_hold_only_values_of_their_own_column(rows):
     assert {row[0] for row in made} <= {row[0] for row in rows}
     assert {row[1] for row in made} <= {row[1] for row in rows}
     assert made == shuffled_rows(columns, rows)
+
+
+def test_no_golden_row_is_one_of_the_sample_where_others_can_be_made():
+    grid = np.array([(a, b) for a in range(10) for b in range(10) if (a + b) % 4])
+    model = LinearRegression().fit(grid, grid[:, 0])
+    signature, rows, _ = described(model, grid)
+    assert set(shuffled_rows(signature.columns, rows)) & set(rows), "the first draw has to meet real rows"
+    golden, reason = golden_rows(model, signature, rows, "shuffled")
+    assert not set(golden.rows) & set(rows), "real rows were not drawn again"
+    assert reason == ""
+    assert golden.rows == golden_rows(model, signature, rows, "shuffled")[0].rows
+
+
+def test_rows_of_which_none_was_seen_stay_as_the_first_draw_made_them():
+    columns = tuple(Column(f"x{at}", "float64", "number", nullable=False) for at in range(3))
+    rows = [tuple(row) for row in NUMBERS.tolist()]
+    assert mixed_rows(columns, rows) == shuffled_rows(columns, rows)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        NUMBERS[:, :1],
+        NUMBERS[:1],
+        np.array([(a, b) for a in range(2) for b in range(2)] * 10),
+        pd.DataFrame({"c": pd.Categorical(["x", "y", "z"] * 10)}),
+    ],
+    ids=["one column", "one row", "few values", "one column of categories"],
+)
+def test_golden_rows_that_can_only_be_real_ones_say_so(given):
+    model = make_pipeline(OrdinalEncoder(), LinearRegression()).fit(given, np.arange(len(given)))
+    signature, rows, _ = described(model, given)
+    golden, about = golden_rows(model, signature, rows, "shuffled")
+    assert set(golden.rows) <= set(rows)
+    count = len(golden.rows)
+    assert about == (
+        f"{count} of them are rows of the data, which has too few columns or different values to make others"
+    )
+    assert golden_rows(model, signature, rows, "rows")[1] == "", "real rows were asked for"
+
+
+def test_golden_rows_of_a_text_model_are_made_of_what_many_rows_have_and_say_nothing():
+    texts = pd.Series([f"parcel {at} is late" for at in range(20)] + ["wrong bill"] * 4, name="message")
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, ["a"] * 20 + ["b"] * 4)
+    signature, rows, _ = described(model, texts)
+    golden, about = golden_rows(model, signature, rows, "shuffled")
+    assert (about, not set(golden.rows) & set(rows)) == ("", True)
 
 
 def test_made_up_texts_hold_no_word_that_only_few_rows_have():

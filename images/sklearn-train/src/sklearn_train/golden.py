@@ -1,7 +1,9 @@
 """Golden rows: a few rows with the model's own answers, replayed wherever the model is loaded.
 
-Real rows may be personal data. Unless they are asked for, each column is shuffled by itself, texts are made of words
-that many rows have, and what only few rows have is replaced by made-up words.
+Real rows may be personal data. Unless they are asked for, each column is shuffled by itself, and a row that is in the
+sample is drawn again; texts are made of words that many rows have, and what only few rows have is replaced by made-up
+words. Where the data has too few columns or values to make other rows, the golden rows are real ones, and the reason
+says how many.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ from taskkit.model_signature import Column, GoldenRows, Label, Signature
 
 GOLDEN_LIMIT = 32
 _POOL = 256
+_DRAWS = 8
+# Fewer different rows than this prove too little.
+_ENOUGH = 8
 RELATIVE_TOLERANCE = 1e-6
 # Two labels this close in probability (or score) may change places with another processor or library.
 MARGIN = 1e-4
@@ -29,8 +34,8 @@ Row = tuple[Label | None, ...]
 def golden_rows(
     estimator: Any, signature: Signature, rows: Sequence[Row], choice: Literal["shuffled", "rows", "example"]
 ) -> tuple[GoldenRows | None, str]:
-    """(golden rows, '') or (None, the reason). ``rows`` are observed ones."""
-    pool = shuffled_rows(signature.columns, rows) if choice == "shuffled" else _spaced(rows, _POOL)
+    """(golden rows, what is to be known of them) or (None, the reason). ``rows`` are observed ones."""
+    pool = mixed_rows(signature.columns, rows) if choice == "shuffled" else _spaced(rows, _POOL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -52,7 +57,7 @@ def golden_rows(
     return GoldenRows(
         choice, tuple(kept), tuple(predictions), None if probabilities is None else tuple(probabilities),
         RELATIVE_TOLERANCE,
-    ), ""  # fmt: skip
+    ), _about_real(signature.columns, rows, kept) if choice == "shuffled" else ""  # fmt: skip
 
 
 def _spaced(rows: Sequence[Row], wanted: int) -> list[Row]:
@@ -61,14 +66,49 @@ def _spaced(rows: Sequence[Row], wanted: int) -> list[Row]:
     return [rows[at * len(rows) // wanted] for at in range(wanted)]
 
 
-def shuffled_rows(columns: Sequence[Column], rows: Sequence[Row]) -> list[Row]:
-    """Rows whose every value was seen in its column, but no row of which was seen; the same for the same input."""
+def mixed_rows(columns: Sequence[Column], rows: Sequence[Row]) -> list[Row]:
+    """``shuffled_rows`` without those that were seen, as far as others can be made; the same for the same input.
+
+    Rows of nothing but texts stay as they are made: what they have of a row, many rows have.
+    """
+    made = shuffled_rows(columns, rows)
+    if all(_made_up(column) for column in columns):
+        return made
+    seen = set(rows)
+    for draw in range(1, _DRAWS):
+        real = [at for at, row in enumerate(made) if row in seen]
+        if not real:
+            return made
+        again = shuffled_rows(columns, rows, draw)
+        for at in real:
+            made[at] = again[at]
+    others = [row for row in made if row not in seen]
+    return others if len(set(others)) >= _ENOUGH else made
+
+
+def _about_real(columns: Sequence[Column], rows: Sequence[Row], golden: Sequence[Row]) -> str:
+    seen = set(rows)
+    real = sum(row in seen for row in golden)
+    if not real or all(_made_up(column) for column in columns):
+        return ""
+    return f"{real} of them are rows of the data, which has too few columns or different values to make others"
+
+
+def _made_up(column: Column) -> bool:
+    return column.kind == "string" and column.categories is None
+
+
+def shuffled_rows(columns: Sequence[Column], rows: Sequence[Row], draw: int = 0) -> list[Row]:
+    """Rows whose every value was seen in its column, or is a made-up text; the same for the same input.
+
+    A row may well be one that was seen. ``draw``: another number gives other rows.
+    """
     count = min(_POOL, max(len(rows), GOLDEN_LIMIT))
     made: list[list[Any]] = []
     for at, column in enumerate(columns):
-        dice = random.Random(at)  # noqa: S311 - reproducible, not secret
+        dice = random.Random(f"{at} {draw}" if draw else at)  # noqa: S311 - reproducible, not secret
         values = [row[at] for row in rows]
-        if column.kind == "string" and column.categories is None:
+        if _made_up(column):
             made.append(made_up_texts([str(value) for value in values if value is not None], count, dice))
         else:
             dice.shuffle(values)

@@ -18,7 +18,8 @@ def summary_lines(manifest: ModelManifest, model_dir: str) -> Iterator[str]:
     yield f"metrics    {', '.join(f'{name} {value:.6g}' for name, value in manifest.metrics.items())}"
     golden = manifest.golden
     if golden.rows:
-        yield f"golden     {golden.rows} rows, " + ("replayed" if golden.replays else f"NOT replayed: {golden.reason}")
+        replayed = "replayed; " if golden.replays else "NOT replayed: "
+        yield f"golden     {golden.rows} rows, {replayed}{golden.reason}".removesuffix("; ")
     else:
         yield f"golden     none: {golden.reason}"
     yield f"onnx       {_onnx(manifest)}"

@@ -17,6 +17,7 @@ from typing import NoReturn
 from sklearn_train.cgroup import memory_group, usable_processors
 from sklearn_train.dataset import read_dataset, stage_alone
 from sklearn_train.description import Described, Material, describe
+from sklearn_train.documents import Description, Proof
 from sklearn_train.git_source import read_source
 from sklearn_train.metrics import read_metrics
 from sklearn_train.only_run import only_run
@@ -247,5 +248,10 @@ def _manifest(
         run=TrainingRun(request.script.given, request.args, request.hyperparameters),
         environment=description.environment,
         onnx=proof.onnx,
-        golden=GoldenSummary(description.golden_rows, proof.replays, description.golden_reason or proof.replay_reason),
+        golden=GoldenSummary(description.golden_rows, proof.replays, _about_golden(description, proof)),
     )  # fmt: skip
+
+
+def _about_golden(description: Description, proof: Proof) -> str:
+    reasons = [proof.replay_reason if description.golden_rows else "", description.golden_reason]
+    return "; ".join(reason for reason in reasons if reason)

@@ -58,7 +58,7 @@ class GoldenRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """golden.json: rows in column order with what the estimator answered; replayed wherever the model is loaded."""
 
     source: Literal["shuffled", "rows", "example"]
-    """shuffled: each observed column shuffled by itself, so that no row is a real one."""
+    """shuffled: each observed column shuffled by itself, and rows that were in the sample drawn again."""
     rows: tuple[tuple[Label | None, ...], ...]
     predictions: tuple[Label | tuple[Label, ...], ...]
     probabilities: tuple[tuple[float, ...], ...] | None = None
