@@ -1,6 +1,7 @@
 """A real server process, an in-process client, and models for them."""
 
 import asyncio
+import importlib
 import json
 import os
 import queue
@@ -16,6 +17,7 @@ from types import SimpleNamespace
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small models: threads would only wait for each other
 
+import numpy as np
 import pytest
 from sklearn.base import clone
 
@@ -32,6 +34,7 @@ from model_server.refusals import Reply
 from model_server.settings import read_settings
 
 sys.path.insert(0, str(Path(__file__).parent))
+from slow_models import SLOW, make_wheel
 from small_models import MODELS, column_of, container_of, converted, plain_rows, signature_of, write_model  # noqa: F401
 
 PATIENCE = 180
@@ -300,3 +303,25 @@ def iris_server(model_dir):
     server = ServerProcess("--model-dir", str(model_dir("iris"))).ready()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def slow_model(tmp_path, make_model, monkeypatch):
+    """A model of the project's own class in code/, which imports a distribution that lies in wheels/ only."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "factor.py").write_text("FACTOR = 2.0\n")
+    (project / "slow.py").write_text(SLOW)
+    monkeypatch.syspath_prepend(project)
+    slow = importlib.import_module("slow")
+    inputs = np.array([[0.0, 1.0], [0.01, 2.0], [0.0, 3.0]])
+    estimator = slow.SlowRegression().fit(inputs, [1.0, 2.0, 3.0])
+    files = {
+        "code/slow.py": SLOW,
+        "wheels/factor-1.0-py3-none-any.whl": make_wheel(tmp_path, "factor", "FACTOR = 2.0\n"),
+    }
+    yield make_model(
+        estimator=estimator, inputs=inputs, files=files, golden=2, project_globals=("slow.SlowRegression",)
+    )
+    for name in ("slow", "factor"):
+        sys.modules.pop(name, None)

@@ -1,77 +1,18 @@
 """Servers as processes with a project's own code, wheels, or application; and how they end."""
 
-import base64
 import contextlib
-import hashlib
 import http.client
-import importlib
 import signal
 import sys
 import threading
 import time
-import zipfile
 
-import numpy as np
 import pytest
 
 from model_server.checked_files import check_files
 from model_server.command import main
 from model_server.scratch import Scratch
 from model_server.user_application import working_directory
-
-SLOW = """
-import time
-from pathlib import Path
-from factor import FACTOR
-from sklearn.linear_model import LinearRegression
-
-class SlowRegression(LinearRegression):
-    "Takes as many seconds as its first value says."
-    def predict(self, X):
-        time.sleep(X[0, 0])
-        return super().predict(X) * FACTOR
-"""
-
-
-def make_wheel(folder, name, content):
-    """A wheel with one module, as an installer wants it."""
-    file = folder / f"{name}-1.0-py3-none-any.whl"
-    members = {
-        f"{name}.py": content,
-        f"{name}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
-        f"{name}-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(
-        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},{len(text)}\n"
-        for path, text in members.items()
-    )
-    with zipfile.ZipFile(file, "w") as archive:
-        for path, text in members.items():
-            archive.writestr(path, text)
-        archive.writestr(f"{name}-1.0.dist-info/RECORD", record + f"{name}-1.0.dist-info/RECORD,,\n")
-    return file.read_bytes()
-
-
-@pytest.fixture
-def slow_model(tmp_path, make_model, monkeypatch):
-    """A model of the project's own class in code/, which imports a distribution that lies in wheels/ only."""
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "factor.py").write_text("FACTOR = 2.0\n")
-    (project / "slow.py").write_text(SLOW)
-    monkeypatch.syspath_prepend(project)
-    slow = importlib.import_module("slow")
-    inputs = np.array([[0.0, 1.0], [0.01, 2.0], [0.0, 3.0]])
-    estimator = slow.SlowRegression().fit(inputs, [1.0, 2.0, 3.0])
-    files = {
-        "code/slow.py": SLOW,
-        "wheels/factor-1.0-py3-none-any.whl": make_wheel(tmp_path, "factor", "FACTOR = 2.0\n"),
-    }
-    yield make_model(
-        estimator=estimator, inputs=inputs, files=files, golden=2, project_globals=("slow.SlowRegression",)
-    )
-    for name in ("slow", "factor"):
-        sys.modules.pop(name, None)
 
 
 def asked_in_background(server, body):

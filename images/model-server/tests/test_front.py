@@ -72,7 +72,7 @@ def test_a_body_in_pieces_is_put_together(client):
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [("GET", "/predict", "POST"), ("DELETE", "/v2/models/model/infer", "POST"), ("POST", "/readyz", "GET, HEAD"),
-     ("POST", "/v2", "GET"), ("PUT", "/v2/models/other/infer", "POST")],
+     ("POST", "/v2", "GET, HEAD"), ("PUT", "/v2/models/other/infer", "POST")],
 )  # fmt: skip
 def test_another_method_is_a_405_that_names_the_right_one(client, method, path, allowed):
     answer = client("iris").request(method, path, b"{}", JSON)

@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from model_server.answering import Pace
-from model_server.lean_protocol import KEEP_ALIVE, LARGEST_HEAD, SEND_LIMIT
 
 ROW = [6.1, 2.8, 4.7, 1.2]
 
@@ -105,179 +103,6 @@ def test_every_answer_has_the_requests_id_or_one_of_its_own(iris_server):
     assert own.headers["x-request-id"] == "abc-1"
     others = [iris_server.get(path).headers["x-request-id"] for path in ("/livez", "/livez", "/nowhere", "/v2")]
     assert len(set(others)) == 4
-
-
-def talk(server, *parts, wait=1.0):
-    """Sends bytes in parts; gives what comes back until the server closes or is silent."""
-    host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=wait) as connection:
-        received = b""
-        try:
-            for part in parts:
-                connection.sendall(part)
-                time.sleep(0.02)
-            while part := connection.recv(65536):
-                received += part
-        except TimeoutError:
-            return received, "open"
-        except OSError:
-            pass
-        return received, "closed"
-
-
-HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-
-
-@pytest.mark.parametrize(
-    "head",
-    [b"X-Long: " + b"a" * (LARGEST_HEAD + 1) + b"\r\n", b"".join(b"X-%d: a\r\n" % number for number in range(101)), b"X-Endless: " + b"a" * 4 * LARGEST_HEAD],
-    ids=["long", "many", "endless"],
-)  # fmt: skip
-def test_headers_that_are_too_large_are_a_431(iris_server, head):
-    answer, state = talk(iris_server, HEAD + head + (b"" if b"Endless" in head else b"Content-Length: 2\r\n\r\n[]"))
-    assert answer.startswith(b"HTTP/1.1 431 ")
-    assert b"the headers are larger than 32768 bytes, or more than 100" in answer
-    assert state == "closed"
-
-
-def test_a_body_that_comes_drop_by_drop_is_answered_and_holds_nobody_up(iris_server):
-    body = json.dumps(ROW).encode()
-    answer, _ = talk(
-        iris_server, HEAD, b"Content-Length: %d\r\n" % len(body), b"\r\n", *(bytes([byte]) for byte in body), wait=0.3
-    )
-    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-
-
-def test_who_expects_to_be_asked_for_the_body_is_asked(iris_server):
-    body = json.dumps(ROW).encode()
-    answer, _ = talk(
-        iris_server, HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body), body, wait=0.3
-    )
-    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
-    answer, state = talk(iris_server, HEAD + b"Expect: 100-continue\r\nContent-Length: 999999999\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    assert state == "closed"
-
-
-def test_chunked_bodies_and_old_clients_are_answered(iris_server):
-    body = json.dumps(ROW).encode()
-    chunked = HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
-    assert talk(iris_server, chunked, wait=0.3)[0].startswith(b"HTTP/1.1 200 OK\r\n")
-    old = b"POST /predict HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
-        len(body),
-        body,
-    )
-    answer, state = talk(iris_server, old)
-    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert state == "closed"
-
-
-def test_requests_sent_without_waiting_are_answered_in_their_order(iris_server):
-    rows = [[6.1, 2.8, length, 1.2] for length in (1.0, 4.7, 6.9)]
-    requests = b"".join(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" + HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
-                        for body in (json.dumps(row).encode() for row in rows)) + b"GET /v2 HTTP/1.1\r\nHost: x\r\n\r\n"  # fmt: skip
-    answer, _ = talk(iris_server, requests, wait=0.5)
-    places = [
-        answer.index(text)
-        for text in (b'"Setosa"]', b'"Versicolor"],', b'"Virginica"],', b"sklearn-catalog-model-server")
-    ]
-    assert answer.count(b"HTTP/1.1 200 OK") == 7
-    assert places == sorted(places)
-
-
-def test_an_upgrade_is_not_made_but_the_request_is_answered(iris_server):
-    answer, _ = talk(
-        iris_server,
-        b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n",
-        wait=0.3,
-    )
-    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-
-
-class Transport:
-    def __init__(self):
-        self.written, self.closed, self.aborted = b"", False, False
-
-    def write(self, data):
-        self.written += data
-
-    def close(self):
-        self.closed = True
-
-    def abort(self):
-        self.aborted = True
-
-    def is_closing(self):
-        return self.closed
-
-    def get_extra_info(self, name):
-        return None
-
-    def pause_reading(self): ...
-
-    def resume_reading(self): ...
-
-
-@pytest.fixture
-def connection(client):
-    """A connection without a network, and what becomes of it."""
-    import uvicorn
-    from uvicorn.server import ServerState
-
-    from model_server.lean_protocol import LeanProtocol
-
-    def connect():
-        config = uvicorn.Config(
-            client("iris").application, http=LeanProtocol, lifespan="off", proxy_headers=False, log_config=None
-        )
-        config.load()
-        protocol, transport = LeanProtocol(config, ServerState(), {}), Transport()
-        protocol.connection_made(transport)
-        return protocol, transport
-
-    async def made():
-        return connect()
-
-    return made
-
-
-@pytest.mark.parametrize(
-    ("sent", "quiet", "status"),
-    [(b"POST /predict HT", SEND_LIMIT, b"408"), (HEAD + b"Content-Length: 9\r\n\r\n[1", SEND_LIMIT, b"408"), (b"", SEND_LIMIT, b""),
-     (b"GET /livez HTTP/1.1\r\n\r\n", KEEP_ALIVE, b"200")],
-)  # fmt: skip
-def test_clients_that_are_too_slow_or_silent_are_let_go(connection, sent, quiet, status):
-    async def scene():
-        protocol, transport = await connection()
-        if sent:
-            protocol.data_received(sent)
-        now = asyncio.get_running_loop().time()
-        protocol.sweep(now + quiet - 1)
-        assert not transport.closed
-        protocol.sweep(now + quiet + 1)
-        assert transport.closed
-        assert transport.written.startswith(b"HTTP/1.1 %b " % status if status else b"")
-        protocol.sweep(now + 2 * quiet + SEND_LIMIT)
-        assert transport.aborted
-
-    asyncio.run(scene())
-
-
-def test_a_client_that_does_not_take_in_its_answers_gets_no_further_ones(connection):
-    async def scene():
-        protocol, transport = await connection()
-        protocol.pause_writing()
-        now = asyncio.get_running_loop().time()
-        protocol.sweep(now + SEND_LIMIT - 1)
-        assert not transport.aborted
-        protocol.resume_writing()
-        protocol.sweep(now + SEND_LIMIT + 1)
-        assert not transport.aborted
-        protocol.pause_writing()
-        protocol.sweep(now + 3 * SEND_LIMIT)
-        assert transport.aborted
-
-    asyncio.run(scene())
 
 
 def test_workers_share_the_port_evenly_and_count_together(start, model_dir):

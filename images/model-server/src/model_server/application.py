@@ -13,6 +13,7 @@ from model_server.loading import LoadedModel
 from model_server.openapi import openapi_document
 from model_server.tensor_metadata import ModelMetadata
 
+READING = ["GET", "HEAD"]
 SERVER_NAME = "sklearn-catalog-model-server"
 
 
@@ -21,20 +22,20 @@ def framework_application(loaded: LoadedModel, metadata: ModelMetadata) -> FastA
     document = openapi_document(loaded, metadata)
     application.openapi = lambda: document  # type: ignore[method-assign]
 
-    @application.get("/v2")
+    @application.api_route("/v2", methods=READING)
     async def server() -> dict[str, Any]:
         return {"name": SERVER_NAME, "version": __version__, "extensions": ["binary_tensor_data"]}
 
-    @application.get("/v2/models")
+    @application.api_route("/v2/models", methods=READING)
     async def models() -> dict[str, Any]:
         return {"models": [metadata.name]}
 
-    @application.get("/v2/models/{name}")
+    @application.api_route("/v2/models/{name}", methods=READING)
     async def model(name: str) -> dict[str, Any]:
         _known(metadata, name)
         return metadata.document()
 
-    @application.get("/v2/models/{name}/versions/{version}")
+    @application.api_route("/v2/models/{name}/versions/{version}", methods=READING)
     async def model_version(name: str, version: str) -> dict[str, Any]:
         _known(metadata, name, version)
         return metadata.document()
@@ -52,13 +53,13 @@ def framework_application(loaded: LoadedModel, metadata: ModelMetadata) -> FastA
 
     @application.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
-        detail = error.detail
+        detail, headers = error.detail, dict(error.headers or {})
         if error.status_code == 404 and detail == "Not Found":
             detail = f"there is no {request.url.path}; see /docs"
         if error.status_code == 405:
-            allowed = (error.headers or {}).get("Allow", "another method")
+            allowed = headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))  # Starlette's is a set
             detail = f"{request.url.path} takes {allowed}, not {request.method}"
-        return JSONResponse({"error": detail}, error.status_code, error.headers)
+        return JSONResponse({"error": detail}, error.status_code, headers)
 
     return application
 
