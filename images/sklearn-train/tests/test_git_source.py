@@ -3,7 +3,14 @@ import subprocess
 
 import pytest
 
-from sklearn_train.git_source import NO_SOURCE, read_source, without_credentials
+from sklearn_train.git_source import NO_SOURCE, read_checkout, without_credentials
+
+NO_CHECKOUT = "the workspace is no git checkout, so no commit is recorded"
+
+
+def read_source(workspace, script):
+    found = read_checkout(workspace, script)
+    return found.source, found.note
 
 
 @pytest.fixture
@@ -52,8 +59,53 @@ def test_a_folder_that_a_repository_above_does_not_track_is_no_checkout_of_it(ch
     (folder / "run").mkdir()
     (folder / "run" / "train.py").write_text("1\n")
     source, note = read_source(folder / "run", folder / "run" / "train.py")
-    assert (source, note) == (NO_SOURCE, "the workspace is no git checkout, so no commit is recorded")
+    assert (source, note) == (NO_SOURCE, NO_CHECKOUT)
     assert read_source(folder / "src", folder / "src" / "train.py")[0].commit
+
+
+def test_a_script_that_is_not_in_the_commit_makes_it_dirty(checkout):
+    folder, _ = checkout
+    (folder / "new.py").write_text("1\n")
+    source, note = read_source(folder, folder / "new.py")
+    assert (source.dirty, note) == (True, f"{folder / 'new.py'} is not in the commit")
+
+
+def test_imported_files_that_are_not_in_the_commit_make_it_dirty_also_where_they_are_ignored(checkout):
+    folder, git = checkout
+    (folder / ".gitignore").write_text("ignored.py\n")
+    git("add", ".gitignore")
+    git("commit", "-qm", "two")
+    for name in ("helper.py", "ignored.py"):
+        (folder / "src" / name).write_text("1\n")
+    found = read_checkout(folder, folder / "src/train.py")
+    assert found.source.dirty is False, "as long as nobody imports them"
+    assert found.with_imports([folder / "src/train.py"], folder) == (found.source, "")
+    source, note = found.with_imports([folder / "src/helper.py"], folder)
+    assert (source.dirty, note) == (True, "imported src/helper.py, which is not in the commit")
+    both = [folder / "src/ignored.py", folder / "src/helper.py"]
+    _, note = found.with_imports(both, folder)
+    assert note == "imported src/helper.py, src/ignored.py, which are not in the commit"
+    _, note = found.with_imports([folder / f"m{at:02}.py" for at in range(12)], folder)
+    assert note.endswith("m09.py and 2 more, which are not in the commit")
+
+
+def test_imports_of_a_workspace_below_the_checkouts_root_of_a_submodule_and_through_a_link(checkout, tmp_path):
+    folder, git = checkout
+    (folder / "link.py").symlink_to("src/train.py")
+    (tmp_path / "outside.py").write_text("1\n")
+    (folder / "src" / "out.py").symlink_to(tmp_path / "outside.py")
+    git("add", "-A")
+    git("update-index", "--add", "--cacheinfo", f"160000,{git('rev-parse', 'HEAD')},sub")
+    git("commit", "-qm", "two")
+    found = read_checkout(folder / "src", folder / "src" / "train.py")
+    assert found.with_imports([folder / "src/train.py"], folder / "src")[1] == ""
+    assert found.with_imports([folder / "sub/m.py", folder / "link.py"], folder)[1] == ""
+    source, note = found.with_imports([folder / "src/out.py"], folder / "src")
+    assert (source.dirty, note) == (True, "imported out.py, which is not in the commit"), "the commit has only the link"
+
+
+def test_imports_say_nothing_where_there_is_no_commit(tmp_path):
+    assert read_checkout(tmp_path, None).with_imports([tmp_path / "m.py"], tmp_path) == (NO_SOURCE, "")
 
 
 def test_repositories_without_commits_and_broken_ones_are_notes(tmp_path, checkout):

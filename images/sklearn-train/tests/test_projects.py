@@ -114,3 +114,25 @@ def test_what_the_script_of_a_lost_pod_still_writes_changes_nothing(run, script)
     assert (done.code, done.error) == (0, "")
     assert done.manifest().metrics == {"r2": 1.0}
     assert done.manifest().estimator.class_name.endswith("LinearRegression")
+
+
+def test_an_imported_module_that_is_not_in_the_commit_makes_the_source_dirty(run, script, git):
+    text = (
+        "import json\nimport pickle\nimport helper\nfrom sklearn.dummy import DummyRegressor\n"
+        "pickle.dump(DummyRegressor().fit([[1.0], [2.0]], helper.Y), open('model.pkl', 'wb'))\n"
+        "json.dump({'mae': 0.5}, open('metrics.json', 'w'))\n"
+    )
+    project = script(text, helper="Y = [1.0, 2.0]\n")
+    git(project, "init", "-q")
+    git(project, "add", "src/train.py")
+    git(project, "commit", "-q", "-m", "One")
+    done = run(project, "--")
+    assert done.code == 0, done.error
+    assert f"commit {done.results['commit']} (clean)\n" in done.output
+    assert "note: imported src/helper.py, which is not in the commit\n" in done.output
+    assert done.manifest().source.dirty is True, "code that trained the model is in no commit"
+    git(project, "add", "src/helper.py")
+    git(project, "commit", "-q", "-m", "Two")
+    done = run(project, "--")
+    assert "not in the commit" not in done.output
+    assert done.manifest().source.dirty is False

@@ -25,7 +25,8 @@ def describe(request: ExamineRequest) -> Description:
     """Raises TaskError where the model can't be used."""
     target = Path(request.target)
     observed = _observations(Path(request.observations))
-    project = _project(request, observed)
+    imported = _imported(request, observed)
+    project = _project(request, observed, imported)
     sys.path[:0] = request.model_imports
     project.include_files(request.include)
     project.activate()
@@ -52,6 +53,7 @@ def describe(request: ExamineRequest) -> Description:
         golden_rows=len(golden.rows) if golden is not None else 0,
         golden_reason=golden_reason,
         environment=Environment(python_version(), platform_name(), installed_packages()),
+        imported=tuple(sorted(map(str, set(imported.values())))),
     )
 
 
@@ -64,13 +66,18 @@ def _observations(file: Path) -> dict[str, Any]:
     return found
 
 
-def _project(request: ExamineRequest, observed: dict[str, Any]) -> ProjectCode:
-    workspace, target = Path(request.workspace), Path(request.target)
-    outside = [target, *([Path(request.overlay)] if request.overlay else [])]
+def _imported(request: ExamineRequest, observed: dict[str, Any]) -> dict[str, Path]:
+    """Name to file of the project's modules that the script's process had, but for the script."""
+    without = [Path(request.target), *([Path(request.overlay)] if request.overlay else [])]
+    return project_modules(observed["modules"], Path(request.workspace), without)
+
+
+def _project(request: ExamineRequest, observed: dict[str, Any], imported: dict[str, Path]) -> ProjectCode:
+    workspace = Path(request.workspace)
     roots = [Path(entry).resolve() for entry in observed["path"] if entry]
     roots = [root for root in roots if root.is_relative_to(workspace) and root.is_dir()]
-    loaded = project_modules(observed["modules"], workspace, outside)
-    return ProjectCode(workspace, target / CODE, loaded, [Path(request.script_folder), *roots, workspace])
+    code = Path(request.target) / CODE
+    return ProjectCode(workspace, code, imported, [Path(request.script_folder), *roots, workspace])
 
 
 def _check_estimator(estimator: Any, shown: str) -> None:

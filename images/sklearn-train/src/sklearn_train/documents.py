@@ -56,6 +56,8 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     golden_rows: int = 0
     golden_reason: str = ""
     environment: Environment | None = None
+    imported: tuple[str, ...] = ()
+    """Files of the workspace that the script's process had imported, as absolute paths."""
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
 
 from taskkit.model_manifest import Source
 
@@ -16,12 +20,49 @@ if TYPE_CHECKING:
     from dulwich.repo import Repo
 
 NO_SOURCE = Source()
+_NO_CHECKOUT = "the workspace is no git checkout, so no commit is recorded"
+_SHOWN = 10
 
 
-def read_source(workspace: Path, script: Path | None) -> tuple[Source, str]:
-    """(source, a note for the log). A repository above the workspace counts only where it tracks the script.
+@dataclass(frozen=True)
+class Checkout:
+    """What is known before the script runs. ``note`` is for the log. ``tracked``: paths in the commit or staged, as git
+    writes them, from ``root`` on."""
 
-    Files that git does not track don't make it dirty. A repository that can't be read is a note, never an error.
+    source: Source = NO_SOURCE
+    note: str = ""
+    root: Path = Path()
+    tracked: frozenset[bytes] = frozenset()
+
+    def with_imports(self, files: Iterable[Path], workspace: Path) -> tuple[Source, str]:
+        """(source, a note for the log) when the absolute ``files`` are known to have been imported by the script.
+
+        Code that is not in the commit makes the source dirty, also where git was told to ignore it.
+        """
+        if not self.source.commit:
+            return self.source, ""
+        missing = sorted(str(file.relative_to(workspace)) for file in files if not self._tracks(file))
+        if not missing:
+            return self.source, ""
+        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        verb = "is" if len(missing) == 1 else "are"
+        note = f"imported {', '.join(missing[:_SHOWN])}{more}, which {verb} not in the commit"
+        return msgspec.structs.replace(self.source, dirty=True), note
+
+    def _tracks(self, file: Path) -> bool:
+        """A file of a submodule counts as tracked: its commit is."""
+        path = file.resolve()
+        if not path.is_relative_to(self.root):
+            return False
+        inside = path.relative_to(self.root)
+        return any(part.as_posix().encode() in self.tracked for part in (inside, *inside.parents))
+
+
+def read_checkout(workspace: Path, script: Path | None) -> Checkout:
+    """A repository above the workspace counts only where it tracks the script.
+
+    Files that git does not track don't make it dirty, but for the script. A repository that can't be read is a note,
+    never an error.
     """
     from dulwich.errors import NotGitRepository
     from dulwich.repo import Repo
@@ -29,30 +70,33 @@ def read_source(workspace: Path, script: Path | None) -> tuple[Source, str]:
     try:
         repository = Repo.discover(str(workspace))
     except NotGitRepository:
-        return NO_SOURCE, "the workspace is no git checkout, so no commit is recorded"
+        return Checkout(note=_NO_CHECKOUT)
     except Exception as error:  # noqa: BLE001 - whatever a broken repository makes dulwich raise
-        return NO_SOURCE, f"the git repository can't be read ({type(error).__name__}: {error}); no commit is recorded"
+        return _unreadable(error)
     with repository:
         try:
-            return _source(repository, workspace, script)
+            return _checkout(repository, workspace, script)
         except Exception as error:  # noqa: BLE001
-            note = f"the git repository can't be read ({type(error).__name__}: {error}); no commit is recorded"
-            return NO_SOURCE, note
+            return _unreadable(error)
 
 
-def _source(repository: Repo, workspace: Path, script: Path | None) -> tuple[Source, str]:
+def _unreadable(error: Exception) -> Checkout:
+    return Checkout(note=f"the git repository can't be read ({type(error).__name__}: {error}); no commit is recorded")
+
+
+def _checkout(repository: Repo, workspace: Path, script: Path | None) -> Checkout:
     root = Path(repository.path).resolve()
     try:
         commit = repository.head().decode()
     except KeyError:
-        return NO_SOURCE, "the git repository has no commit yet"
-    index = repository.open_index()
+        return Checkout(note="the git repository has no commit yet")
+    index = frozenset(repository.open_index())
     tracked = script is None or (script.is_relative_to(root) and script.relative_to(root).as_posix().encode() in index)
     if not tracked and root != workspace:
-        return NO_SOURCE, "the workspace is no git checkout, so no commit is recorded"
-    dirty = _dirty(repository, root)
+        return Checkout(note=_NO_CHECKOUT)
+    dirty = not tracked or _dirty(repository, root)
     note = "" if tracked else f"{script} is not in the commit"
-    return Source(url=_url(repository), commit=commit, dirty=dirty), note
+    return Checkout(Source(url=_url(repository), commit=commit, dirty=dirty), note, root, index)
 
 
 def _dirty(repository: Repo, root: Path) -> bool:

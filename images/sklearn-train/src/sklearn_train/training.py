@@ -18,7 +18,7 @@ from sklearn_train.cgroup import memory_group, usable_processors
 from sklearn_train.dataset import read_dataset, stage_alone
 from sklearn_train.description import Described, Material, describe
 from sklearn_train.documents import Description, Proof
-from sklearn_train.git_source import read_source
+from sklearn_train.git_source import Checkout, read_checkout
 from sklearn_train.metrics import read_metrics
 from sklearn_train.only_run import only_run
 from sklearn_train.outputs import METRICS_FILE, MODEL_FILE, Found, Outputs, snapshot
@@ -57,26 +57,27 @@ def train(arguments: Arguments) -> Outcome:
         tempfile.TemporaryDirectory(prefix="sklearn-train-") as private,
         only_run(request.model_dir),
     ):
-        source, note = read_source(request.workspace, request.script.file)
-        _say_source(source, note)
+        checkout = read_checkout(request.workspace, request.script.file)
+        _say_source(checkout)
         dataset = None
         if request.dataset_file is not None:
             dataset = read_dataset(request.dataset_file, request.dataset, request.dataset_sha256)
             say(f"dataset {dataset.path}: sha256 {dataset.sha256}, {dataset.size} bytes")
         with replacing(request.model_dir) as fresh, _told_folder(request.model_dir) as told:
-            manifest = _model_directory(request, source, dataset, Path(private), fresh, told)
+            manifest = _model_directory(request, checkout, dataset, Path(private), fresh, told)
     for line in summary_lines(manifest, request.relative(request.model_dir)):
         say(line)
     sha256 = f"sha256:{dataset.sha256}" if dataset else ""
-    return Outcome({"commit": source.commit, "model-digest": manifest.digest, "dataset-sha256": sha256})
+    return Outcome({"commit": checkout.source.commit, "model-digest": manifest.digest, "dataset-sha256": sha256})
 
 
-def _say_source(source: Source, note: str) -> None:
+def _say_source(checkout: Checkout) -> None:
+    source = checkout.source
     if source.commit:
         changes = "with changes that are not committed" if source.dirty else "clean"
         say(f"commit {source.commit} ({changes})")
-    if note:
-        say(f"note: {note}")
+    if checkout.note:
+        say(f"note: {checkout.note}")
 
 
 @contextmanager
@@ -112,7 +113,7 @@ def _told_folder(model_dir: Path) -> Iterator[Path]:
 
 
 def _model_directory(
-    request: Request, source: Source, dataset: Dataset | None, private: Path, fresh: Path, told: Path
+    request: Request, checkout: Checkout, dataset: Dataset | None, private: Path, fresh: Path, told: Path
 ) -> ModelManifest:
     """Writes everything into the new directory ``fresh``."""
     overlay = NO_OVERLAY
@@ -122,6 +123,9 @@ def _model_directory(
     _run_script(request, overlay, private, told)
     results = _results(request, Outputs(request.workspace, told, before), fresh)
     described = describe(_material(request, results, overlay, private, fresh))
+    source, note = checkout.with_imports(map(Path, described.description.imported), request.workspace)
+    if note:
+        say(f"note: {note}")
     _check_onnx(request, described.proof.onnx)
     file = results.model.rename(fresh / f"model{_SUFFIXES[described.description.format]}").name
     overlay.copy_to(fresh)

@@ -50,7 +50,10 @@ class Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The git commit the script ran from; empty where the workspace is no git checkout."""
+    """The git commit the script ran from; empty where the workspace is no git checkout.
+
+    ``dirty``: a tracked file differed, or the script, or a file of the workspace that it imported, was not tracked.
+    """
 
     url: str = ""
     commit: str = ""
