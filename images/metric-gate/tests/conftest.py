@@ -85,6 +85,10 @@ class Workspace:
             code, out, err, {name: file.read_text() if file.exists() else "" for name, file in files.items()}, report
         )
 
+    def report_names(self) -> list[str]:
+        """The files of the gate's folder; none where there is no such folder."""
+        return sorted(path.name for path in (self.root / "gate").glob("*"))
+
     def approval(self) -> str:
         return approval_of((self.root / "gate" / "report.json").read_bytes())
 

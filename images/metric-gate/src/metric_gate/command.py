@@ -56,6 +56,8 @@ PROGRAM = Program(
                   "Use `max_drop`: there is no share of 0."),
         ErrorKind(EXIT_USAGE, "report-dir 'src' holds 'train.py', which is no report",
                   "The folder is replaced as a whole; name one that is the gate's own."),
+        ErrorKind(EXIT_USAGE, "report-dir 'reports' holds 'report.md', but no report.json that the gate wrote",
+                  "Its files only have the names of the gate's. Name another folder, or empty this one."),
         ErrorKind(EXIT_FAILED, "model directory model has no model.json",
                   "Run sklearn-train first, with the same `model-dir`."),
         ErrorKind(EXIT_FAILED, "model/model.pkl has sha256 …, but model.json says …",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 from metric_gate.baseline_document import baseline_document
@@ -15,12 +17,14 @@ REPORT = "report.json"
 MARKDOWN = "report.md"
 NEXT_BASELINE = "baseline.yaml"
 
+_ALWAYS_THERE = {"schema_version", "verdict", "approved", "model_digest", "checks"}
+
 
 def own_directory(directory: Path, model_directory: Path) -> Path:
     """``directory``, after a look that replacing it as a whole loses nothing. Both are relative to the workspace.
 
     Raises UsageError where it is or holds the workspace's root or the model directory, lies in that, or holds anything
-    that is not the gate's.
+    that is not the gate's. Names prove nothing: people write a report.md, too. Beside the gate's lies a report.json.
     """
     own = "the folder is replaced as a whole: name one of its own, for example gate"
     if directory == Path() or directory in (model_directory, *model_directory.parents):
@@ -33,10 +37,23 @@ def own_directory(directory: Path, model_directory: Path) -> Path:
         return directory
     if not directory.is_dir():
         raise UsageError(f"report-dir '{directory}' is a file", own)
-    strange = sorted(entry.name for entry in directory.iterdir() if entry.name not in (REPORT, MARKDOWN, NEXT_BASELINE))
-    if strange:
-        raise UsageError(f"report-dir '{directory}' holds '{strange[0]}', which is no report", own)
+    held = sorted(directory.iterdir())
+    for entry in held:
+        if entry.name not in (REPORT, MARKDOWN, NEXT_BASELINE) or entry.is_dir():
+            raise UsageError(f"report-dir '{directory}' holds '{entry.name}', which is no report", own)
+    if held and not _is_report(directory / REPORT):
+        raise UsageError(f"report-dir '{directory}' holds '{held[0].name}', but no {REPORT} that the gate wrote",
+                         f"{own}, or empty this one")  # fmt: skip
     return directory
+
+
+def _is_report(path: Path) -> bool:
+    """Whether a gate wrote it, of whatever schema version."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.keys() >= _ALWAYS_THERE
 
 
 def write_report(report: GateReport, manifest: ModelManifest, directory: Path) -> str:
@@ -44,8 +61,16 @@ def write_report(report: GateReport, manifest: ModelManifest, directory: Path) -
     content = report.to_json()
     document = baseline_document(report, manifest) if report.approved else None
     with replacing(directory) as fresh:
-        (fresh / REPORT).write_bytes(content)
+        _write_through(fresh / REPORT, content)
         (fresh / MARKDOWN).write_text(markdown(report), encoding="utf-8")
         if document:
             (fresh / NEXT_BASELINE).write_text(document, encoding="utf-8")
     return approval_of(content)
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    """Onto the disk before the folder gets its name: with the empty file of a lost node it would not count as ours."""
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
