@@ -29,6 +29,7 @@ _PAUSE = 0.01
 KEEP_ALIVE = 75.0
 """Seconds; longer than load balancers keep idle connections (often 60), so that they never use one we just closed."""
 
+_NOTED = frozenset((b"connection", b"expect"))
 _IDLE, _HEAD, _BODY, _IGNORED, _APPLICATION, _ANSWERING = range(6)
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 _JSON_OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
@@ -97,6 +98,7 @@ class LeanProtocol(HttpToolsProtocol):
         self._progressed = False
         self._first_of_read = True
         self._old = False
+        self._offered = False
         self._by_head = False
         self._parts: list[bytes] = []
         self._size = 0
@@ -112,7 +114,10 @@ class LeanProtocol(HttpToolsProtocol):
             return
         self._progressed, self._first_of_read = False, True
         try:
-            self._feed(data)
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._feed_without_upgrade(data, upgrade)
         except httptools.HttpParserError:
             self._refuse_connection(400, "this is not HTTP/1.1")
             return
@@ -120,28 +125,24 @@ class LeanProtocol(HttpToolsProtocol):
         if self._unparsed > LARGEST_HEAD and self._stage != _IGNORED:
             self._refuse_head()
 
-    def _feed(self, data: bytes) -> None:
-        while data:
+    def _feed_without_upgrade(self, data: bytes, upgrade: httptools.HttpParserUpgrade | None) -> None:
+        """A server may ignore an offer to upgrade (RFC 9110 7.8); but the parser that saw it takes what follows for
+        another protocol, so a new one gets the head once more, without the offer."""
+        while upgrade is not None:
+            method = self.parser.get_method()
+            if method == b"CONNECT":
+                self._refuse_connection(405, "nothing here takes CONNECT")
+                return
+            version = self.parser.get_http_version().encode()
+            kept = [(name, _without_offer(value) if name == b"connection" else value)
+                    for name, value in self.headers if name != b"upgrade"]  # fmt: skip
+            head = b"".join(b"%b: %b\r\n" % header for header in kept)
+            data = b"%b %b HTTP/%b\r\n%b\r\n%b" % (method, self.url, version, head, data[upgrade.args[0] :])
+            self.parser, upgrade = httptools.HttpRequestParser(self), None
             try:
                 self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade as upgrade:
-                data = self._without_upgrade() + data[upgrade.args[0] :]
-            else:
-                return
-
-    def _without_upgrade(self) -> bytes:
-        """The head without its offer to upgrade, which a server may ignore (RFC 9110 7.8), for a parser of its own:
-        the one that saw the offer takes what follows for another protocol."""
-        method = self.parser.get_method()
-        if method == b"CONNECT":
-            self._refuse_connection(405, "nothing here takes CONNECT")
-            return b""
-        version = self.parser.get_http_version().encode()
-        self.parser = httptools.HttpRequestParser(self)
-        kept = [(name, _without_offer(value) if name == b"connection" else value)
-                for name, value in self.headers if name != b"upgrade"]  # fmt: skip
-        head = b"".join(b"%b: %b\r\n" % header for header in kept)
-        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, head)
+            except httptools.HttpParserUpgrade as another:
+                upgrade = another
 
     def _drop(self, data: bytes) -> None:
         """What comes after a refusal, at a pace that holds nobody up: see `_linger`."""
@@ -169,7 +170,7 @@ class LeanProtocol(HttpToolsProtocol):
         self.headers = []
         self.expect_100_continue = False
         self._head_size = 0
-        self._route, self._name, self._by_head = None, b"", False
+        self._route, self._name, self._by_head, self._old = None, b"", False, False
         self._since = self.loop.time()
         if self.cycle is None or self.cycle.response_complete:
             self._stage = _HEAD
@@ -177,8 +178,10 @@ class LeanProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
         self._head_size += len(name) + len(value)
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
+        if name in _NOTED:
+            self._old = self.parser.get_http_version() == "1.0"
+            if name == b"expect" and value.lower() == b"100-continue" and not self._old:  # RFC 9110 15.2
+                self.expect_100_continue = True
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -188,12 +191,10 @@ class LeanProtocol(HttpToolsProtocol):
         if self._head_size > LARGEST_HEAD or len(self.headers) > MOST_HEADERS:
             self._refuse_head()
             return
-        if self.parser.should_upgrade():
-            return  # `_without_upgrade` has it parsed once more
+        self._offered = self.parser.should_upgrade()
+        if self._offered:
+            return  # it is parsed once more
         route = self._lean_route() if self._stage == _HEAD else None
-        self._old = self.parser.get_http_version() == "1.0"
-        if self._old:
-            self.expect_100_continue = False  # RFC 9110 15.2
         if route is None:
             self._to_application()
             return
@@ -234,8 +235,7 @@ class LeanProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._progressed = True
-        if self.parser.should_upgrade():
+        if self._offered:
             return
         if self._stage == _BODY and self._route is not None:
             keep_alive = self.parser.should_keep_alive() and not self._last
