@@ -155,6 +155,8 @@ def test_the_users_own_application_is_served_with_the_model_under_its_own_name(s
     }
     assert server.get("/predict", {"sepal_length": 5.0}).document["variety"] in {"Setosa", "Versicolor", "Virginica"}
     assert server.get("/predict", {}).status == 422
+    offer = {"Content-Type": "application/json", "Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c"}
+    assert "variety" in server.get("/predict", {"sepal_length": 5.0}, offer).document
     assert server.stop() == 0
     assert [line for line in server.output if line.startswith("lifespan")] == ["lifespan began", "lifespan ended"]
     assert len(server.errors) == 1

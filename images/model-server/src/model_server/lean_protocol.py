@@ -12,11 +12,11 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from model_server.front import Front, Get, Post, chosen_protocol, method_refusal, too_large
 from model_server.metrics import OTHER
 from model_server.refusals import Refusal, Reply
+from model_server.upgrades import UpgradeIgnoringProtocol
 
 MOST_HEADERS = 100
 LARGEST_HEAD = 32 * 1024
@@ -83,7 +83,7 @@ class Exchange:
 _NOBODY = _Nobody()
 
 
-class LeanProtocol(HttpToolsProtocol):
+class LeanProtocol(UpgradeIgnoringProtocol):
     """uvicorn makes one for each connection; ``config.loaded_app`` is the front."""
 
     def __init__(
@@ -98,7 +98,6 @@ class LeanProtocol(HttpToolsProtocol):
         self._progressed = False
         self._first_of_read = True
         self._old = False
-        self._offered = False
         self._by_head = False
         self._parts: list[bytes] = []
         self._size = 0
@@ -114,10 +113,7 @@ class LeanProtocol(HttpToolsProtocol):
             return
         self._progressed, self._first_of_read = False, True
         try:
-            try:
-                self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade as upgrade:
-                self._feed_without_upgrade(data, upgrade)
+            self.feed(data)
         except httptools.HttpParserError:
             self._refuse_connection(400, "this is not HTTP/1.1")
             return
@@ -125,24 +121,11 @@ class LeanProtocol(HttpToolsProtocol):
         if self._unparsed > LARGEST_HEAD and self._stage != _IGNORED:
             self._refuse_head()
 
-    def _feed_without_upgrade(self, data: bytes, upgrade: httptools.HttpParserUpgrade | None) -> None:
-        """A server may ignore an offer to upgrade (RFC 9110 7.8); but the parser that saw it takes what follows for
-        another protocol, so a new one gets the head once more, without the offer."""
-        while upgrade is not None:
-            method = self.parser.get_method()
-            if method == b"CONNECT":
-                self._refuse_connection(405, "nothing here takes CONNECT")
-                return
-            version = self.parser.get_http_version().encode()
-            kept = [(name, _without_offer(value) if name == b"connection" else value)
-                    for name, value in self.headers if name != b"upgrade"]  # fmt: skip
-            head = b"".join(b"%b: %b\r\n" % header for header in kept)
-            data = b"%b %b HTTP/%b\r\n%b\r\n%b" % (method, self.url, version, head, data[upgrade.args[0] :])
-            self.parser, upgrade = httptools.HttpRequestParser(self), None
-            try:
-                self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade as another:
-                upgrade = another
+    def refuse_connect(self) -> None:
+        self._refuse_connection(405, "nothing here takes CONNECT")
+
+    def _should_upgrade(self) -> bool:
+        return False
 
     def _drop(self, data: bytes) -> None:
         """What comes after a refusal, at a pace that holds nobody up: see `_linger`."""
@@ -193,7 +176,7 @@ class LeanProtocol(HttpToolsProtocol):
             return
         self._offered = self.parser.should_upgrade()
         if self._offered:
-            return  # it is parsed once more
+            return
         route = self._lean_route() if self._stage == _HEAD else None
         if route is None:
             self._to_application()
@@ -372,8 +355,3 @@ class LeanProtocol(HttpToolsProtocol):
             self._refuse_now(Refusal(408, f"the request was not sent within {SEND_LIMIT:g} s"))
         elif self._stage == _IDLE and quiet > (KEEP_ALIVE if self.cycle is not None else SEND_LIMIT):
             self.transport.close()
-
-
-def _without_offer(connection: bytes) -> bytes:
-    options = [option.strip() for option in connection.split(b",")]
-    return b", ".join(option for option in options if option.lower() not in {b"upgrade", b"http2-settings"})

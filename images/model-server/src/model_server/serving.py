@@ -25,6 +25,7 @@ from model_server.front import Draining, Front
 from model_server.lean_protocol import KEEP_ALIVE, LeanProtocol
 from model_server.scratch import remove_all
 from model_server.settings import Settings
+from model_server.upgrades import UpgradeIgnoringProtocol
 from model_server.worker_channel import Channel, WorkerPlace
 from taskkit.errors import TaskError
 
@@ -123,6 +124,8 @@ class _Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, LeanProtocol):
                     connection.sweep(now)
+            if self._channel is not None and self._channel.orphaned:
+                self._stop()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -194,7 +197,7 @@ def serve(
     ``lifespan`` is ``auto`` for applications of others; ours has none and does not ask who its client is.
     """
     config = uvicorn.Config(
-        application, loop="uvloop", http=LeanProtocol if isinstance(application, Front) else "httptools",
+        application, loop="uvloop", http=LeanProtocol if isinstance(application, Front) else UpgradeIgnoringProtocol,
         lifespan=lifespan, proxy_headers=lifespan == "auto",
         access_log=False, log_config=None, server_header=False, backlog=BACKLOG,
         timeout_keep_alive=round(KEEP_ALIVE), timeout_graceful_shutdown=max(1, round(drain_timeout)),
