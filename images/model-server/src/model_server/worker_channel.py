@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import socket
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 
 ENVIRONMENT = "MODEL_SERVER_WORKER"
 READY, FAILED, CONNECTION = b"ready ", b"failed ", b"c"
-_MOST_AT_ONCE = 64
+TAKEN, NOT_TAKEN = b"+", b"-"
+"""Said of each connection, in their order; the parent keeps it until then."""
 _LONGEST_REASON = 3000
 
 
@@ -49,6 +51,7 @@ class Channel:
         self.place = place
         self._socket = socket.socket(fileno=place.channel)
         self._socket.setblocking(False)
+        self._parent = os.getppid()
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -56,17 +59,25 @@ class Channel:
     def tell_ready(self, what: str) -> None:
         self._socket.sendall(READY + what.encode())
 
+    @property
+    def orphaned(self) -> bool:
+        """Whether the parent was killed, which the event loop does not tell where its end held unread words."""
+        return os.getppid() != self._parent
+
     def take(self, connected: Callable[[socket.socket], None], ended: Callable[[], None]) -> None:
         """Call when there is something to read."""
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._socket, _MOST_AT_ONCE, _MOST_AT_ONCE)
+            data, descriptors, _, _ = socket.recv_fds(self._socket, 1, 1)
         except BlockingIOError:
             return
         except OSError:
             data, descriptors = b"", []
+        if not data:
+            ended()
+            return
+        with contextlib.suppress(OSError):  # the parent is at its end
+            self._socket.send(TAKEN if descriptors else NOT_TAKEN)
         for descriptor in descriptors:
             connection = socket.socket(fileno=descriptor)
             connection.setblocking(False)
             connected(connection)
-        if not data:
-            ended()
