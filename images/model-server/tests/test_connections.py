@@ -31,13 +31,14 @@ def talk(server, *parts, wait=1.0):
         return received, "closed"
 
 
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
 @pytest.mark.parametrize(
     "head",
     [(HEAD + b"X-Long: " + b"a" * (LARGEST_HEAD + 1) + b"\r\nContent-Length: 2\r\n\r\n[]",),
-     (HEAD + b"".join(b"X-%d: a\r\n" % number for number in range(101)) + b"Content-Length: 2\r\n\r\n[]",),
+     (HEAD + b"".join(b"X-%d: a\r\n" % number for number in range(101)) + b"Content-Length: 2\r\n\r\n[]" + LIVEZ,),
      (HEAD + b"X-Endless: ", *[b"a" * LARGEST_HEAD] * 4),
      (HEAD, *[b"X-More: " + b"a" * 1000 + b"\r\n"] * 80),
      (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n", *[b"X-Trailer: " + b"a" * LARGEST_HEAD + b"\r\n"] * 4)],
@@ -45,6 +46,7 @@ HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n
 )  # fmt: skip
 def test_headers_that_are_too_large_are_a_431(iris_server, head):
     answer, state = talk(iris_server, *head)
+    assert answer.count(b"HTTP/1.1 ") == 1
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b"the headers are larger than 32768 bytes, or more than 100" in answer
     assert state == "closed"
@@ -97,7 +99,6 @@ def test_requests_sent_without_waiting_are_answered_in_their_order(iris_server):
 
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
 """As Java's HttpClient and `curl --http2` send it with every request."""
-LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.mark.parametrize("parts", [1, 2], ids=["in one piece", "its body later"])

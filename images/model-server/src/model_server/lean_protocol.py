@@ -149,6 +149,8 @@ class LeanProtocol(UpgradeIgnoringProtocol):
 
     def on_message_begin(self) -> None:
         self._progressed = True
+        if self._stage == _IGNORED:
+            return
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
