@@ -3,9 +3,11 @@
 command           options, exit codes, one-line errors
 serving           uvicorn, signals, draining
 lean_protocol     HTTP for the paths that matter, without ASGI; limits on headers and slow clients
+upgrades          requests that offer another protocol keep their body
 front             which path is answered by what; the same as an ASGI callable
 application       the FastAPI application: metadata, documentation, errors of unknown paths
 answering         the queue: what waits goes to the model together, on the event loop or in threads
+busy_polling      no sleep while the only client asks at once
 measured_pace     how this model is best asked, measured when it is loaded
 metrics           counters for Prometheus
 freed_memory      batches find their memory where the last one left it
