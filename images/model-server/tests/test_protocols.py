@@ -74,6 +74,33 @@ def test_vertex_names_its_own_paths(client):
     assert vertex.get("/v1/health").document == {"status": "ready"}
 
 
+def test_a_configured_route_wins_over_a_path_of_the_servers_own(client):
+    vertex = client("iris", "--predict-route", "/predict", "--health-route", "/metrics")
+    asked = {"instances": [ROW], "parameters": {"probabilities": True}}
+    assert vertex.predict(asked).document == vertex.post(V1, asked).document
+    assert sorted(vertex.predict(asked).document["predictions"][0]) == ["prediction", "probabilities"]
+    refused = vertex.predict([ROW])
+    assert (refused.status, refused.document["error"]) == (
+        422, 'the body must be an object with a list of rows: {"instances": […]}'
+    )  # fmt: skip
+    assert predictions_of(vertex.post("/invocations", [ROW])) == ["Versicolor"]
+    assert b'"path": "/invocations"' in vertex.get("/").body  # the page still has rows to send
+    assert vertex.get("/metrics").document == {"status": "ready"}
+    paths = vertex.get("/openapi.json").document["paths"]
+    v1 = paths["/predict"]["post"]
+    assert v1["requestBody"] == paths[V1]["post"]["requestBody"]
+    assert v1["operationId"] != paths[V1]["post"]["operationId"]
+    assert paths["/metrics"]["get"]["summary"] == "Should requests be sent here? (AIP_HEALTH_ROUTE)"
+
+
+def test_a_configured_route_may_be_one_of_another_method(client):
+    crossed = client("iris", "--predict-route", "/ping", "--health-route", "/invocations")
+    assert crossed.post("/ping", {"instances": [ROW]}).document == {"predictions": ["Versicolor"]}
+    assert crossed.get("/invocations").document == {"status": "ready"}
+    paths = crossed.get("/openapi.json").document["paths"]
+    assert (list(paths["/ping"]), list(paths["/invocations"])) == (["post"], ["get"])
+
+
 REVERSED = {"columns": list(NAMES[::-1]), "data": [ROW[::-1]]}
 
 

@@ -258,6 +258,10 @@ def test_a_gate_report_about_another_model_is_refused(refused, make_model):
             "app is 'serve:app'; write the file and the name of the application in it: src/serve.py:app",
         ),
         (["--app", "../serve.py:app"], "app is '../serve.py:app'; write the file"),
+        (
+            ["--predict-route", "/x", "--health-route", "/x"],
+            "health-route is '/x', and so is predict-route; give two paths",
+        ),
         (["--speed", "9"], "unrecognized arguments: --speed 9; see `model-server --help`"),
     ],
 )

@@ -87,7 +87,7 @@ def model_application(
 ) -> Front:  # fmt: skip
     """The whole ASGI application of a model."""
     name, signature = settings.model_name, loaded.checked.manifest.signature
-    metadata = metadata_of(name, loaded)
+    metadata = metadata_of(name, loaded, predict_route=settings.predict_route, health_route=settings.health_route)
     workers = place.count if place is not None else 1
     answering = Answering(
         loaded.engine, pace or Pace(), executor, threads=threads, most_waiting=settings.max_waiting,
@@ -95,8 +95,6 @@ def model_application(
     )  # fmt: skip
     posts = _posts(loaded, metadata, settings)
     gets = _probes(loaded, name, draining, metadata)
-    if settings.health_route:
-        gets[settings.health_route] = gets["/readyz"]
     routes = sorted({post.name for post in posts.values()} | {get.name for get in gets.values()} | {"metrics", "page"})
     labels = signature.outputs.labels if signature is not None else None
     metrics = Metrics(
@@ -115,6 +113,10 @@ def model_application(
     gets["/metrics"] = Get("metrics", measured)
     gets["/"] = Get("page", Kept(lambda: _try_page(loaded, metadata)))
     gets["/docs"] = Get("page", Kept(lambda: _docs_page(loaded, metadata)))
+    if settings.health_route:  # what was configured wins over paths of our own
+        posts.pop(settings.health_route, None)
+        gets[settings.health_route] = gets["/readyz"]
+    gets.pop(settings.predict_route, None)
 
     def make() -> AsgiApplication:
         from model_server.application import framework_application  # importing FastAPI takes a quarter of the start
@@ -163,14 +165,16 @@ def _posts(loaded: LoadedModel, metadata: ModelMetadata, settings: Settings) -> 
     else:
         refusing = _NoSignature(loaded, f"{model}/infer")
         predict, v1, invocations = Post("predict", refusing), Post("v1", refusing), Post("invocations", refusing)
-    routes = {
+    routes: dict[str, Post] = {
         "/predict": predict,
         "/invocations": invocations,
         f"/v1/models/{metadata.name}:predict": v1,
         f"{model}/infer": infer,
         **{f"{model}/versions/{version}/infer": infer for version in metadata.known_versions},
     }
-    return {settings.predict_route: v1, **routes} if settings.predict_route else routes
+    if settings.predict_route:
+        routes[settings.predict_route] = v1
+    return routes
 
 
 class _NoSignature:

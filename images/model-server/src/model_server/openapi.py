@@ -30,6 +30,10 @@ def openapi_document(loaded: LoadedModel, metadata: ModelMetadata) -> dict[str, 
     if manifest.signature is not None:
         schemas |= _row_schemas(manifest.signature)
         paths |= _row_paths(loaded, metadata, manifest.signature)
+    elif metadata.predict_route:
+        paths.pop(metadata.predict_route, None)
+    if metadata.health_route:
+        paths[metadata.health_route] = _probe("Should requests be sent here? (AIP_HEALTH_ROUTE)")
     metrics = ", ".join(f"{name} {value}" for name, value in manifest.metrics.items())
     return {
         "openapi": "3.1.0",
@@ -165,11 +169,13 @@ def _row_paths(loaded: LoadedModel, metadata: ModelMetadata, signature: Signatur
                 "type": ["boolean", "null"] if signature.outputs.probabilities else "null"}}},
             "signature_name": {}},
     }  # fmt: skip
-    return {
+
+    def predict_v1(summary: str, name: str) -> dict[str, Any]:
+        return {"post": _operation(summary, name, asked, {"rows": {"value": {"instances": several}}}, v1)}
+
+    paths = {
         "/predict": {"post": _operation("Predict rows", "predict", {"anyOf": forms}, examples, answer)},
-        f"/v1/models/{metadata.name}:predict": {"post": _operation(
-            "Predict rows (KServe V1, Vertex AI)", "predict_v1", asked,
-            {"rows": {"value": {"instances": several}}}, v1)},
+        f"/v1/models/{metadata.name}:predict": predict_v1("Predict rows (KServe V1, Vertex AI)", "predict_v1"),
         "/invocations": {"post": _operation(
             "Predict rows (MLflow, SageMaker)", "invocations",
             {"anyOf": [*forms, *(_beside(_envelope(name, content)) for name, content in (
@@ -178,6 +184,9 @@ def _row_paths(loaded: LoadedModel, metadata: ModelMetadata, signature: Signatur
             {"split": {"value": {"dataframe_split": split}}, "records": {"value": {"dataframe_records": [by_name]}}},
             answer, text)},
     }  # fmt: skip
+    if route := metadata.predict_route:
+        paths[route] = predict_v1("Predict rows (V1, AIP_PREDICT_ROUTE)", "predict_v1_route")
+    return paths
 
 
 def _envelope(name: str, content: Schema) -> Schema:
@@ -230,22 +239,23 @@ def _example_answer(loaded: LoadedModel, signature: Signature) -> dict[str, Any]
     return answer
 
 
-def _health_paths() -> dict[str, Any]:
-    def probe(summary: str, *, may_refuse: bool = True) -> dict[str, Any]:
-        answers = {"200": _json("yes", {"type": "object"})}
-        if may_refuse:
-            answers["503"] = _json("not now: the server is ending", {"type": "object"})
-        return {"get": {"summary": summary, "responses": answers}}
+def _probe(summary: str, *, may_refuse: bool = True) -> dict[str, Any]:
+    answers = {"200": _json("yes", {"type": "object"})}
+    if may_refuse:
+        answers["503"] = _json("not now: the server is ending", {"type": "object"})
+    return {"get": {"summary": summary, "responses": answers}}
 
+
+def _health_paths() -> dict[str, Any]:
     return {
-        "/livez": probe("Does the process answer?", may_refuse=False),
-        "/readyz": probe("Should requests be sent here?"),
-        "/health": probe("Ready, with model and digest"),
-        "/ping": probe("Should requests be sent here? (SageMaker, MLflow)"),
+        "/livez": _probe("Does the process answer?", may_refuse=False),
+        "/readyz": _probe("Should requests be sent here?"),
+        "/health": _probe("Ready, with model and digest"),
+        "/ping": _probe("Should requests be sent here? (SageMaker, MLflow)"),
         "/metrics": {"get": {"summary": "Counters for Prometheus", "responses": {
             "200": {"description": "text", "content": {"text/plain": {"schema": {"type": "string"}}}}}}},
-        "/v2/health/live": probe("Does the process answer?", may_refuse=False),
-        "/v2/health/ready": probe("Should requests be sent here?"),
+        "/v2/health/live": _probe("Does the process answer?", may_refuse=False),
+        "/v2/health/ready": _probe("Should requests be sent here?"),
     }  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def try_page(loaded: LoadedModel, metadata: ModelMetadata) -> Reply:
         return _page(metadata.name, _main(loaded, metadata, f'<section class="card"><p>{escape(text)}</p></section>'))
     start = usual_row(signature, loaded.golden)
     known = {
-        "path": "/predict",
+        "path": metadata.rows_route,
         "columns": [
             {"name": column.name, "kind": column.kind, "nullable": column.nullable, "hint": _hint(column),
              "categories": column.categories, "range": _range(column), "start": value}

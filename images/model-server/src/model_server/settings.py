@@ -48,9 +48,9 @@ class Settings:
     engine: str
     """``auto``, ``onnx`` or ``sklearn``."""
     predict_route: str
-    """Path of one more V1 predict, empty or as Vertex AI names it."""
+    """Path of V1 predict, empty or as Vertex AI names it; wins over a path of the server's own."""
     health_route: str
-    """Path of one more readiness probe, likewise."""
+    """Path of a readiness probe, likewise. Another one than ``predict_route``."""
     drain_delay: float
     """Seconds in which requests are still accepted after SIGTERM, while /readyz already says no."""
     drain_timeout: float
@@ -82,8 +82,8 @@ OPTIONS = (
     _Option("max-waiting", ("MAX_WAITING",), "1000", "requests that may wait; further ones are refused (503)"),
     _Option("time-limit", ("TIME_LIMIT",), "60", "seconds after which a prediction is given up (504)"),
     _Option("engine", ("ENGINE",), "auto", "onnx: only ONNX Runtime; sklearn: only scikit-learn; auto: what is faster"),
-    _Option("predict-route", ("AIP_PREDICT_ROUTE",), "", "one more path for V1 predict requests"),
-    _Option("health-route", ("AIP_HEALTH_ROUTE",), "", "one more path for readiness"),
+    _Option("predict-route", ("AIP_PREDICT_ROUTE",), "", "path for V1 predict requests, before the server's own"),
+    _Option("health-route", ("AIP_HEALTH_ROUTE",), "", "path for readiness, likewise"),
     _Option("drain-delay", ("DRAIN_DELAY",), "0", "seconds after SIGTERM in which requests are still accepted"),
     _Option("drain-timeout", ("DRAIN_TIMEOUT",), "25", "seconds for requests in flight to end"),
 )  # fmt: skip
@@ -119,6 +119,8 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] = os.environ) 
     for option in OPTIONS:
         candidates = (given[option.name.replace("-", "_")], *(environ.get(name) for name in option.environment))
         values[option.name] = next((value for value in candidates if value), option.default)
+    if values["predict-route"] and values["predict-route"] == values["health-route"] and not values["app"]:
+        raise UsageError(f"health-route is '{values['health-route']}', and so is predict-route", "give two paths")
     return Settings(
         model_dir=Path(values["model-dir"]),
         model_digest=_digest(values["model-digest"]),

@@ -69,6 +69,15 @@ class ModelMetadata:
     platform: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    predict_route: str = ""
+    """Path that speaks V1 as the settings have it; empty: none of its own."""
+    health_route: str = ""
+    """Path that says whether requests should be sent, likewise."""
+
+    @property
+    def rows_route(self) -> str:
+        """A path that takes rows as /predict does."""
+        return "/invocations" if self.predict_route == "/predict" else "/predict"
 
     def document(self) -> dict[str, Any]:
         return {
@@ -80,7 +89,7 @@ class ModelMetadata:
         }
 
 
-def metadata_of(name: str, loaded: LoadedModel) -> ModelMetadata:
+def metadata_of(name: str, loaded: LoadedModel, *, predict_route: str = "", health_route: str = "") -> ModelMetadata:
     manifest, digest = loaded.checked.manifest, loaded.checked.digest
     signature = manifest.signature
     hexadecimal = digest.removeprefix("sha256:")
@@ -92,6 +101,8 @@ def metadata_of(name: str, loaded: LoadedModel) -> ModelMetadata:
         platform=f"sklearn_{manifest.estimator.format}",
         inputs=_inputs(signature) if signature is not None else (Tensor(MATRIX, "FP64", (-1, -1)),),
         outputs=_outputs(signature, manifest.estimator.task, loaded.engine.labels, loaded.engine.gives_probabilities),
+        predict_route=predict_route,
+        health_route=health_route,
     )
 
 
