@@ -321,3 +321,41 @@ def test_two_trees_of_as_many_nodes_are_told_apart():
     trees = [DecisionTreeRegressor(max_depth=1).fit(X * factor, X.ravel()) for factor in (1, 2, 1)]
     one, other, again = (fingerprint(tree) for tree in trees)
     assert (one == other, one == again) == (False, True)
+
+
+STREAM = """
+import pickle, sys
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import SGDRegressor
+from sklearn.naive_bayes import GaussianNB
+
+def stream():
+    arrays, frames = SGDRegressor(), GaussianNB()
+    for at in range(500):
+        X = np.linspace(0, at + 1, 20).reshape(10, 2)
+        arrays.partial_fit(X, X[:, 0])
+        frames.partial_fit(pd.DataFrame({"a": X[:, 0], "n": np.arange(10) - at}), np.arange(10) % 2, classes=[0, 1])
+    for at in range(250):
+        SGDRegressor().partial_fit(X, X[:, 0])
+    with open(sys.argv[1], "wb") as file:
+        pickle.dump((arrays, frames), file)
+
+stream()
+"""
+
+
+def test_every_part_of_a_long_stream_counts(observe):
+    from sklearn_train.signature_of import matching_fit
+
+    seen, (arrays, frames) = observe(STREAM)
+    found, reason = matching_fit(arrays, seen["fits"])
+    assert found is not None, reason
+    assert (found.seen.rows, found.parts) == (5000, 500)
+    assert [column.maximum for column in found.seen.columns] == [pytest.approx(500 * 18 / 19), 500]
+    found, reason = matching_fit(frames, seen["fits"])
+    assert found is not None, reason
+    a, n = found.seen.columns
+    assert (found.seen.rows, a.dtype, a.minimum, n.dtype, n.minimum, n.maximum) == (
+        5000, "float64", 0.0, "int64", -499, 9
+    )  # fmt: skip

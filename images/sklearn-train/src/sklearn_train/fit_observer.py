@@ -31,7 +31,7 @@ METHODS = ("fit", "fit_transform", "fit_predict", "partial_fit")
 # counts as if the wrapper were not there (CPython, Lib/warnings.py, _is_internal_frame).
 _UNSEEN_FILE = "<importlib._bootstrap, sklearn_train.fit_observer>"
 # Beyond this many fits of one kind only those on more rows than before are looked at: a loop over thousands of small
-# fits must stay as fast as it is.
+# fits must stay as fast as it is. Not so the parts of a partial_fit, of which none can stand for the others.
 _MANY_FITS = 200
 _SAMPLES_KEPT = 8
 _RECORDS_KEPT = 500
@@ -44,7 +44,7 @@ class FitRecord:
 
     ``seen`` is an ``observation.Seen``. ``overlapping``: the fit began while another thread was fitting.
     ``fingerprints``: of the state after the fit, of each that was taken to be saved, of the one at the end of the
-    process. ``saved``: its state was taken, to be pickled or copied.
+    process. ``saved``: its state was taken, to be pickled or copied. ``parts``: how often partial_fit was called.
     """
 
     class_name: str
@@ -52,6 +52,7 @@ class FitRecord:
     overlapping: bool = False
     fingerprints: list[str] = field(default_factory=list)
     saved: bool = False
+    parts: int = 0
 
     def note_state(self, estimator: Any) -> None:
         from sklearn_train.fingerprint import fingerprint
@@ -97,13 +98,17 @@ class FitObserver:
 
             given = arguments[0] if arguments else named.get("X", next(iter(named.values()), None))
             class_name = name_of_class(type(estimator))
+            if method == "partial_fit":
+                if (former := self._of(estimator)) is None:
+                    return FitRecord(class_name, look(given), overlapping, parts=1)
+                seen = former.record.seen.widened(given)
+                return FitRecord(class_name, seen, overlapping, parts=former.record.parts + 1)
             kind, rows = quick_look(given)
             with self._lock:
                 count, most = self._counts.get((class_name, kind), (0, -1))
                 self._counts[class_name, kind] = count + 1, max(most, rows)
             if count < _MANY_FITS or rows > most:
-                record = FitRecord(class_name, look(given), overlapping)
-                return self._merged(estimator, record) if method == "partial_fit" else record
+                return FitRecord(class_name, look(given), overlapping)
         except Exception as error:  # noqa: BLE001 - the script must not notice
             self._note(error)
         return FitRecord("", None)
@@ -140,15 +145,10 @@ class FitObserver:
         kept = self._places.get(id(estimator))
         return kept if kept is not None and kept.estimator() is estimator else None
 
-    def _merged(self, estimator: Any, record: FitRecord) -> FitRecord:
-        """A further partial_fit of the same estimator adds to what its former ones showed."""
-        if (kept := self._of(estimator)) is not None:
-            record.seen = kept.record.seen.merged(record.seen)
-        return record
-
     def _keep(self, estimator: Any, record: FitRecord) -> None:
         """Keeps the record in place of the estimator's former one."""
-        record.note_state(estimator)
+        if record.parts <= _MANY_FITS:  # later, the state is noted when it is pickled, or at the end
+            record.note_state(estimator)
         new = _Kept(record, weakref.ref(estimator), id(estimator))
         with self._lock:
             former = self._of(estimator)

@@ -55,15 +55,40 @@ class Seen:
     problem: str = ""
 
     def merged(self, later: Seen) -> Seen:
-        """This and a later part of the same data."""
-        names = [(column.name, column.kind) for column in self.columns]
-        if self.container != later.container or names != [(column.name, column.kind) for column in later.columns]:
-            return later
+        """This and a later part of the same data, with the larger sample of the two."""
+        if self.problem or later.problem:
+            return self if self.problem else later
+        names = [column.name for column in self.columns]
+        if self.container != later.container or names != [column.name for column in later.columns]:
+            return Seen("", problem="it was fitted on parts of different columns or containers")
         columns = tuple(_merged(one, other) for one, other in zip(self.columns, later.columns, strict=True))
-        return replace(later, columns=columns, rows=self.rows + later.rows)
+        parts = [part.sample for part in (self, later) if part.sample is not None]
+        sample = max(parts, key=len) if parts else None
+        return _checked(Seen(self.container, columns, self.rows + later.rows, sample))
+
+    def widened(self, given: Any) -> Seen:
+        """This and a further X of the same data. Where all is numbers, only columns that go beyond are looked at."""
+        table = _table_like(self, given)
+        if table is None:
+            return self.merged(look(given))
+        columns = list(self.columns)
+        for at, low, high, missing in _beyond(self.columns, table) if len(table) else ():
+            one = columns[at]
+            if self.container == "dataframe" and one.kind == "integer":
+                other = _look_at_series(given.iloc[:, at], one.name)  # in the table it may be a rounded float
+            else:
+                other = SeenColumn(one.name, one.dtype, one.kind, missing, _plain(low), _plain(high))
+            columns[at] = _merged(one, other)
+        return replace(self, columns=tuple(columns), rows=self.rows + int(given.shape[0]))
 
 
 def _merged(one: SeenColumn, other: SeenColumn) -> SeenColumn:
+    """Of kinds that don't go together nothing is left; whole numbers are numbers too."""
+    if one.kind != other.kind:
+        if {one.kind, other.kind} != {"integer", "number"}:
+            return SeenColumn(one.name, f"{one.dtype} and {other.dtype}", "", nullable=True)
+        other = replace(other, kind="number", dtype=one.dtype if one.kind == "number" else other.dtype)
+
     def both(values: list[Any], pick: Any) -> Any:
         there = [value for value in values if value is not None]
         return pick(there) if there else None
@@ -71,13 +96,71 @@ def _merged(one: SeenColumn, other: SeenColumn) -> SeenColumn:
     counts = None
     if one.counts is not None and other.counts is not None:
         counts = dict(Counter(one.counts) + Counter(other.counts))
+    categories = other.categories
+    if one.categories is not None and other.categories is not None:
+        categories = tuple(dict.fromkeys(one.categories + other.categories))
     return replace(
         other,
         nullable=one.nullable or other.nullable,
         minimum=both([one.minimum, other.minimum], min),
         maximum=both([one.maximum, other.maximum], max),
-        counts=counts,
+        # More are no categories, and must not grow with every part.
+        counts=counts if counts is None or len(counts) <= CATEGORIES_LIMIT else None,
+        categories=categories,
     )
+
+
+def _table_like(seen: Seen, given: Any) -> Any:
+    """X as an array where it is of the columns that were seen, these are numbers, and the sample needs no more rows."""
+    pandas, numpy = sys.modules.get("pandas"), sys.modules.get("numpy")
+    shape: tuple[int, ...] = getattr(given, "shape", ())
+    columns = seen.columns
+    if numpy is None or len(shape) != 2 or shape[1] != len(columns):
+        return None
+    if any(column.kind not in ("number", "integer") for column in columns):
+        return None
+    if seen.sample is not None and len(seen.sample) < min(shape[0], _sample_rows(shape[1])):
+        return None
+    if pandas is not None and isinstance(given, pandas.DataFrame):
+        dtypes = given.dtypes.tolist()
+        names = {dtype: str(dtype) for dtype in set(dtypes) if isinstance(dtype, numpy.dtype)}
+        alike = seen.container == "dataframe" and all(
+            str(name) == column.name and names.get(dtype) == column.dtype
+            for name, dtype, column in zip(given.columns.tolist(), dtypes, columns, strict=True)
+        )
+        # As floats, integers beyond this are equal to others.
+        bounds: list[Any] = [one for column in columns for one in (column.minimum, column.maximum)
+                             if column.kind == "integer" and one is not None]  # fmt: skip
+        exact = all(-(1 << 53) <= one <= 1 << 53 for one in bounds)
+        table = given.to_numpy() if alike and exact else None
+        return table if table is not None and table.dtype.kind in _DTYPE_KINDS else None
+    if isinstance(given, numpy.ndarray):
+        table = given
+    elif hasattr(given, "tocsr"):
+        table = given.tocsr()[_spaced(shape[0], _sample_rows(shape[1]))].toarray()
+    else:
+        return None
+    dtype = str(table.dtype)
+    return table if seen.container == "array-2d" and all(one.dtype == dtype for one in columns) else None
+
+
+def _beyond(columns: tuple[SeenColumn, ...], table: Any) -> list[tuple[int, Any, Any, bool]]:
+    """(position, minimum, maximum, whether values are missing) of the columns of a table of numbers that leave the
+    range that was seen, or have the first missing value."""
+    import numpy as np
+
+    floats = table.dtype.kind == "f"
+    lowest = np.array([np.nan if one.minimum is None else one.minimum for one in columns],
+                         dtype=float if floats else table.dtype)  # fmt: skip
+    highest = np.array([np.nan if one.maximum is None else one.maximum for one in columns], dtype=lowest.dtype)
+    with np.errstate(all="ignore"):
+        low, high = np.fmin.reduce(table), np.fmax.reduce(table)
+        missing = np.isnan(np.add.reduce(table)) if floats else np.zeros(len(columns), dtype=bool)
+        if missing.any():  # or infinity of both signs
+            missing = np.isnan(table).any(axis=0)
+        nullable = np.array([one.nullable for one in columns], dtype=bool)
+        beyond = ~((low >= lowest) & (high <= highest)) | (missing & ~nullable)
+    return [(int(at), low[at], high[at], bool(missing[at])) for at in np.flatnonzero(beyond)]
 
 
 def quick_look(given: Any) -> tuple[tuple[Any, ...], int]:
