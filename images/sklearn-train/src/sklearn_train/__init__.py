@@ -6,8 +6,8 @@ request               what was asked for, checked before anything runs
 only_run              one run at a time for a model directory
 git_source, dataset   the commit and the data, and their digests
 requirements_overlay  the project's own packages, beside the image's
-script_environment    thread limits, variables of SageMaker and Vertex AI; cgroup: what there is of both
-supervised_process    the script as a child; process_tree: what it leaves behind; script_failure: how it ended, in a line
+script_environment    thread limits, variables of SageMaker and Vertex AI; cgroup: processors and memory
+supervised_process    the script as a child; process_tree: what it leaves behind; script_failure: how it ended
 startup, fit_observer in the script's process: what every fit was given; observation: as columns, ranges and a sample
 outputs, metrics      what the script wrote
 description           has the model examined, in the process of examination, which forks
