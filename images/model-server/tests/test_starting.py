@@ -281,6 +281,23 @@ def test_options_come_before_the_environment_and_empty_means_not_given():
         read_settings([], {"PORT": "x"})
 
 
+@pytest.mark.parametrize("options", [["serve"], ["serve", "--port", "1"]])
+def test_the_word_that_sagemaker_starts_images_with_changes_nothing(options):
+    assert read_settings(options, {}) == read_settings(options[1:], {})
+
+
+def test_another_word_is_no_option(refused):
+    assert refused("train") == (
+        2, "model-server: error: unrecognized arguments: train; see `model-server --help`"
+    )  # fmt: skip
+
+
+def test_workers_are_started_as_sagemaker_starts_the_image(start, model_dir):
+    server = start("serve", "--model-dir", str(model_dir("iris-onnx")), environment={"WORKERS": "2"}).ready()
+    assert server.get("/ping").status == 200
+    assert server.stop() == 0
+
+
 def test_processors_are_those_of_the_cgroup(tmp_path):
     (tmp_path / "cpu.max").write_text("50000 100000")
     assert usable_processors(tmp_path) == 1

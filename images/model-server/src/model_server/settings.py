@@ -114,7 +114,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def read_settings(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Settings:
     """Options first, then the environment, then defaults; empty means not given. Raises UsageError."""
-    given = vars(_parser().parse_args(argv))
+    own = argv[1:] if argv[:1] == ["serve"] else argv  # SageMaker: docker run IMAGE serve
+    given = vars(_parser().parse_args(own))
     values: dict[str, str] = {}
     for option in OPTIONS:
         candidates = (given[option.name.replace("-", "_")], *(environ.get(name) for name in option.environment))
