@@ -136,3 +136,21 @@ def test_an_imported_module_that_is_not_in_the_commit_makes_the_source_dirty(run
     done = run(project, "--")
     assert "not in the commit" not in done.output
     assert done.manifest().source.dirty is False
+
+
+def test_a_skops_file_is_said_to_have_another_digest_each_time(run, script):
+    text = (
+        "import json\nimport sys\nimport joblib\nimport skops.io\nfrom sklearn.dummy import DummyRegressor\n"
+        "model = DummyRegressor().fit([[1.0], [2.0]], [1.0, 2.0])\n"
+        "(skops.io if 'skops' in sys.argv else joblib).dump(model, 'model.bin')\n"
+        "json.dump({'mae': 0.5}, open('metrics.json', 'w'))\n"
+    )
+    project = script(text)
+    said = "note: a skops file holds a clock and addresses, so each run has another digest; joblib gives the same one\n"
+    options = ("--model-file", "model.bin", "--")
+    first, second = run(project, *options, "skops"), run(project, *options, "skops")
+    assert (first.output.count(said), second.manifest().estimator.format) == (1, "skops"), first.error
+    assert first.results["model-digest"] != second.results["model-digest"], "the note would be untrue"
+    first, second = run(project, *options), run(project, *options)
+    assert said not in first.output
+    assert first.results["model-digest"] == second.results["model-digest"]

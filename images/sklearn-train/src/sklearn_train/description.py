@@ -101,6 +101,8 @@ def _description(file: Path, ended: Ended, shown: str) -> Description:
     if not description.signature:
         say(f"note: no signature: {description.signature_reason}; give input-example, a few rows as JSON or CSV, so "
             "that the server can check and name its inputs")  # fmt: skip
+    if description.format == "skops":
+        say("note: a skops file holds a clock and addresses, so each run has another digest; joblib gives the same one")
     return description
 
 

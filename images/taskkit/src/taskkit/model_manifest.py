@@ -1,6 +1,7 @@
 """model.json: the manifest of a model directory. Its sha256 is the model digest.
 
-It holds no clock, duration, host or path of the machine, so a deterministic script gives the same bytes again.
+It holds no clock, duration, host or path of the machine, so a deterministic script gives the same bytes again where
+the file that it saves does (a skops file holds a clock).
 The published JSON Schema is ``schemas/model.schema.json``, generated from these classes.
 """
 
