@@ -292,12 +292,6 @@ def test_another_word_is_no_option(refused):
     )  # fmt: skip
 
 
-def test_workers_are_started_as_sagemaker_starts_the_image(start, model_dir):
-    server = start("serve", "--model-dir", str(model_dir("iris-onnx")), environment={"WORKERS": "2"}).ready()
-    assert server.get("/ping").status == 200
-    assert server.stop() == 0
-
-
 def test_processors_are_those_of_the_cgroup(tmp_path):
     (tmp_path / "cpu.max").write_text("50000 100000")
     assert usable_processors(tmp_path) == 1
