@@ -6,6 +6,7 @@ one version everywhere.
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -51,7 +52,8 @@ def declared() -> dict[Path, list[str]]:
     return {TOOLS: [*_lines("tools"), *everything], **locks}
 
 
-def main(argv: list[str]) -> int:  # noqa: ARG001
+def main(argv: list[str]) -> int:
+    argparse.ArgumentParser(prog="./scripts/lock", description=__doc__).parse_args(argv)
     make_uv()
     for lock, requirements in declared().items():
         _compile(requirements, lock, None if lock == TOOLS else TOOLS)

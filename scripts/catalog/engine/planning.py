@@ -158,7 +158,8 @@ class _Run:
         reference = self.spec.get("taskRef")
         document = self.sources.resolve("Task", reference) if reference else None
         spec = document.body["spec"] if document else self.spec["taskSpec"]
-        bindings = self._bindings(spec)
+        given = parameters.given(self.spec.get("params"))
+        bindings = self._bindings(spec, parameters.task_values(parameters.specs(spec), given))
         if document is None:
             spec = _with_workspaces(spec, bindings, set(bindings))
         values = self._values(spec)
@@ -179,7 +180,7 @@ class _Run:
         reference = self.spec.get("pipelineRef")
         document = self.sources.resolve("Pipeline", reference) if reference else None
         spec = document.body["spec"] if document else self.spec["pipelineSpec"]
-        bindings = self._bindings(spec)
+        bindings = self._bindings(spec, parameters.given(self.spec.get("params")))
         values = parameters.pipeline_values(parameters.specs(spec), self._values(spec))
         context: dict[str, Value] = {
             "context.pipelineRun.name": self.name,
@@ -237,10 +238,15 @@ class _Run:
         self.notices += notices
         return {**values, **local}
 
-    def _bindings(self, spec: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-        """The run's workspaces by name; claims that are to be made get a name."""
+    def _bindings(self, spec: Mapping[str, Any], values: Mapping[str, Value]) -> dict[str, Mapping[str, Any]]:
+        """The run's workspaces by name, with params filled in; claims that are to be made get a name.
+
+        ``values``: of a PipelineRun its own params only, no defaults of its Pipeline (ApplyParametersToWorkspaceBindings).
+        """
         bindings: dict[str, Mapping[str, Any]] = {}
-        for binding in self.spec.get("workspaces") or ():
+        filled = parameters.replacements(values)
+        for written in self.spec.get("workspaces") or ():
+            binding = filled.deep(written)
             name = binding["name"]
             if "volumeClaimTemplate" in binding:
                 kept = {key: value for key, value in binding.items() if key in {"name", "subPath"}}

@@ -37,8 +37,9 @@ def contents(document: Document) -> dict[str, bytes]:
     if document.kind == "Secret":
         coded, plain = body.get("data") or {}, body.get("stringData") or {}
     try:
-        decoded = {key: base64.b64decode(text, validate=True) for key, text in coded.items()}
-    except (binascii.Error, TypeError, ValueError):
+        # Line breaks within are no error (Go's encoding/base64).
+        decoded = {key: base64.b64decode("".join(text.splitlines()), validate=True) for key, text in coded.items()}
+    except (binascii.Error, AttributeError, TypeError, ValueError):
         raise WorkspaceError(f"{document.title}: a value is not base64; plain text goes to stringData") from None
     return {**decoded, **{key: str(text).encode() for key, text in plain.items()}}
 
@@ -139,7 +140,8 @@ class Volumes:
     def workspace(self, binding: Mapping[str, Any], label: str) -> Path:
         """The folder of a bound workspace, its subPath included (made if it is not there)."""
         path = inside(self.source(binding, label), binding.get("subPath") or "")
-        os.makedirs(path, exist_ok=True)
+        if not path.exists():  # else it may also be a file
+            os.makedirs(path)
         return path
 
 

@@ -130,3 +130,46 @@ def test_a_secret_that_is_not_base64_is_named(execute):
     secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {b: plain text}\n---\n"
     with pytest.raises(PlanError, match="Secret s: a value is not base64"):
         execute(task_run("{name: w, secret: {secretName: s}}", documents=secret))
+
+
+def test_base64_may_have_line_breaks(execute):
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata:\n  b: |\n    aGVs\n    bG8=\n---\n"
+    script = "cat $(workspaces.w.path)/b"
+    assert execute(task_run("{name: w, secret: {secretName: s}}", script=script, documents=secret)).log == "hello"
+
+
+def test_params_are_filled_in_where_a_run_binds_its_workspaces(execute):
+    run = task_run("{name: w, subPath: $(params.dir)/x, persistentVolumeClaim: {claimName: $(params.claim)}}")
+    run = run.replace("  taskSpec:\n", "  params: [{name: dir, value: deep}]\n  taskSpec:\n"
+                      "    params: [{name: dir}, {name: claim, default: c}]\n")  # fmt: skip
+    ran = execute(run)
+    assert ran.outcome.workspaces["w"] == ran.folder / "claims/c/deep/x"
+
+
+def test_a_pipeline_runs_own_params_are_filled_in_and_no_defaults_of_its_pipeline(execute):
+    ran = execute("""
+apiVersion: tekton.dev/v1
+kind: PipelineRun
+metadata: {name: p}
+spec:
+  params: [{name: dir, value: deep}]
+  workspaces: [{name: w, subPath: "$(params.dir)/$(params.other)", persistentVolumeClaim: {claimName: c}}]
+  pipelineSpec:
+    params: [{name: dir}, {name: other, default: y}]
+    workspaces: [{name: w}]
+    tasks:
+    - name: t
+      workspaces: [{name: w}]
+      taskSpec:
+        workspaces: [{name: w}]
+        steps: [{image: x, script: 'true'}]
+""")
+    assert (ran.folder / "claims/c/deep/$(params.other)").is_dir()
+
+
+def test_a_sub_path_may_be_a_file(tmp_path):
+    volumes = Volumes(tmp_path, Documents())
+    claim = {"name": "w", "persistentVolumeClaim": {"claimName": "c"}}
+    file = volumes.workspace(claim, "w") / "model.json"
+    file.write_text("{}")
+    assert volumes.workspace({**claim, "subPath": "model.json"}, "w") == file
