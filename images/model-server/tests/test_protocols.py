@@ -109,7 +109,7 @@ REVERSED = {"columns": list(NAMES[::-1]), "data": [ROW[::-1]]}
     [
         {"dataframe_split": REVERSED}, {"dataframe_split": {"data": [ROW], "index": [7]}}, {"dataframe_records": [BY_NAME]},
         {"inputs": [ROW]}, {"inputs": {name: [value] for name, value in BY_NAME.items()}}, {"inputs": BY_NAME},
-        {"instances": [ROW]}, {"dataframe_records": [BY_NAME], "params": {"x": 1}}, [ROW], BY_NAME,
+        {"instances": [ROW]}, {"instances": [ROW], "params": {}}, {"dataframe_records": [BY_NAME], "params": {"x": 1}}, [ROW], BY_NAME,
     ],
 )  # fmt: skip
 def test_invocations_take_the_bodies_of_mlflow_and_sagemaker(client, body):

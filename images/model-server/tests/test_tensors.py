@@ -168,6 +168,9 @@ def test_without_a_signature_a_plain_array_is_enough(client, fitted):
     assert outputs["predict"]["data"] == ["Versicolor", "Setosa"]
     answer = client("iris-unsigned").infer({"inputs": [matrix([[1, 2, 3, "4"]])]})
     assert (answer.status, answer.document["error"]) == (422, "row 0: is not a number")
+    deep = {"name": "x", "shape": [1, 4, *[1] * 70], "datatype": "FP64", "data": [1, 2, 3, 4]}
+    answer = client("iris-unsigned").infer({"inputs": [deep]})
+    assert (answer.status, answer.document["error"]) == (422, "tensor 'x' has 72 dimensions, more than 32")
     answer = client("iris-unsigned").infer({"inputs": [matrix([[1.0, 2.0, 3.0]])]})
     assert "is refused by the model: X has 3 features" in answer.document["error"]
 
@@ -194,6 +197,7 @@ def test_without_a_signature_a_plain_array_is_enough(client, fitted):
         ([matrix([[1, 2, 3, "4"]])], "row 0 column 'petal.width': is not a number"),
         ([matrix([[1, 2, 3, 4.5]], datatype="INT8")], "row 0 column 'petal.width': is not an integer"),
         ([matrix([[1, 2, 3, 300]], datatype="UINT8")], "row 0 column 'petal.width': is out of the range of uint8"),
+        ([matrix(parameters={"content_type": []})], "tensor 'input-0' has the content_type []; known are np, pd, str, and base64"),
         ([matrix(parameters={"content_type": "base64"})], "tensor 'input-0' has the content_type 'base64'; known are np, pd, str, and base64 for BYTES"),
     ],
 )  # fmt: skip

@@ -134,6 +134,7 @@ class Front:
             body = await _body(receive, self.max_body)
             if body is None:
                 return  # the client is gone
+            started = time.perf_counter()
             loop = asyncio.get_running_loop()
             answer: asyncio.Future[Reply] = loop.create_future()
             self.answering.take(

@@ -3,6 +3,7 @@
 * ``{"dataframe_split": {"columns": […], "data": [[…], …]}}`` (``index`` is not looked at)
 * ``{"dataframe_records": [{…}, …]}``
 * ``{"inputs": rows}``, or ``{"inputs": {"column": [values], …}}``
+* ``{"instances": rows}``
 * CSV, with a line of column names or, as SageMaker has it, without
 
 ``params`` and ``parameters`` may stand beside and are not looked at.
@@ -84,7 +85,13 @@ def _inputs(content: Any, names: Sequence[str]) -> list[Any]:
     return [dict(zip(content, row, strict=True)) for row in zip(*content.values(), strict=True)]
 
 
-_READERS = {"dataframe_split": _split, "dataframe_records": _records, "inputs": _inputs}
+def _instances(content: Any, names: Sequence[str]) -> list[Any]:  # noqa: ARG001
+    if not isinstance(content, list):
+        raise Refusal(422, "instances must be a list of rows")
+    return content
+
+
+_READERS = {"dataframe_split": _split, "dataframe_records": _records, "inputs": _inputs, "instances": _instances}
 
 
 class CsvProtocol:

@@ -76,4 +76,7 @@ class PlainTensors:
 
 def _as_it_stands(tensor: Any) -> bool:
     parameters = tensor.parameters
-    return not parameters or (len(parameters) == 1 and parameters.get("content_type") in PLAIN_CONTENT)
+    if not parameters:
+        return True
+    content = parameters.get("content_type")
+    return len(parameters) == 1 and isinstance(content, str) and content in PLAIN_CONTENT

@@ -27,6 +27,7 @@ from taskkit.estimator_io import Row
 from taskkit.model_signature import Signature
 
 NONE: frozenset[str] = frozenset()
+MOST_DIMENSIONS = 32
 
 
 class RequestTensor(msgspec.Struct):
@@ -234,7 +235,7 @@ def _flattened(tensor: RequestTensor, part: Any, shape: Sequence[int]) -> list[A
 
 def _decoded_content(tensor: RequestTensor, values: list[Any]) -> list[Any]:
     content = (tensor.parameters or {}).get("content_type")
-    if content is None or content in PLAIN_CONTENT:
+    if content is None or (isinstance(content, str) and content in PLAIN_CONTENT):
         return values
     if content != "base64" or tensor.datatype != "BYTES":
         raise Refusal(422, f"tensor '{tensor.name}' has the content_type {content!r}; known are "
@@ -252,6 +253,8 @@ def plain_array(inputs: Sequence[RequestTensor]) -> Any:
     if len(inputs) != 1:
         raise Refusal(422, "the columns of this model are not known; send one tensor with all of them")
     tensor = inputs[0]
+    if len(tensor.shape) > MOST_DIMENSIONS:
+        raise Refusal(422, f"tensor '{tensor.name}' has {len(tensor.shape)} dimensions, more than {MOST_DIMENSIONS}")
     kind, dtype = kind_of(tensor)
     values = tensor_values(tensor)
     read, problems = ColumnReader(tensor.name, kind == "number", value_reader(kind, dtype), tensor.datatype), Problems()

@@ -83,6 +83,9 @@ def test_nothing_secret_is_in_a_repr(config):
     ('Basic realm="x \\"y\\""', [("basic", {"realm": 'x "y"'})]),
     ("Bearer realm=https://a", [("bearer", {"realm": "https://a"})]),
     ('Basic realm="a", Bearer realm="b", service="c"', [("basic", {"realm": "a"}), ("bearer", {"realm": "b", "service": "c"})]),
+    ('Negotiate, Basic realm="x"', [("negotiate", {}), ("basic", {"realm": "x"})]),
+    ('SCRAM-SHA-256 realm="x", Basic realm="y"', [("scram-sha-256", {"realm": "x"}), ("basic", {"realm": "y"})]),
+    ('Negotiate YWJj==, Bearer realm="b"', [("negotiate", {}), ("bearer", {"realm": "b"})]),
     ("Negotiate", [("negotiate", {})]), ("", []), ("=;,", []),
 ])  # fmt: skip
 def test_challenges_are_read(header, expected):

@@ -140,6 +140,8 @@ class Challenge:
     parameters: Mapping[str, str]
 
 
+_SCHEME = re.compile(r"[\s,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?=\s|,|$)(?!\s*=)(?: +[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$)))?")
+"""RFC 9110 11.6.1: a scheme may stand alone, or with one text without a name."""
 _PARAMETER = re.compile(r'\s*,?\s*([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 
@@ -148,7 +150,7 @@ def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
     found = []
     for header in headers:
         at = 0
-        while match := re.compile(r"\s*,?\s*([A-Za-z]+)(?=\s|$)").match(header, at):
+        while match := _SCHEME.match(header, at):
             at, parameters = match.end(), {}
             while pair := _PARAMETER.match(header, at):
                 quoted = pair[2]
