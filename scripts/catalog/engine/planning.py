@@ -241,7 +241,7 @@ class _Run:
     def _bindings(self, spec: Mapping[str, Any], values: Mapping[str, Value]) -> dict[str, Mapping[str, Any]]:
         """The run's workspaces by name, with params filled in; claims that are to be made get a name.
 
-        ``values``: of a PipelineRun its own params only, no defaults of its Pipeline (ApplyParametersToWorkspaceBindings).
+        ``values``: a PipelineRun's own params only, no defaults of its Pipeline.
         """
         bindings: dict[str, Mapping[str, Any]] = {}
         filled = parameters.replacements(values)
