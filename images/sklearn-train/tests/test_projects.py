@@ -138,6 +138,7 @@ def test_an_imported_module_that_is_not_in_the_commit_makes_the_source_dirty(run
     assert done.manifest().source.dirty is False
 
 
+@pytest.mark.slow
 def test_a_skops_file_is_said_to_have_another_digest_each_time(run, script):
     text = (
         "import json\nimport sys\nimport joblib\nimport skops.io\nfrom sklearn.dummy import DummyRegressor\n"
