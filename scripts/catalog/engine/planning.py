@@ -158,8 +158,7 @@ class _Run:
         reference = self.spec.get("taskRef")
         document = self.sources.resolve("Task", reference) if reference else None
         spec = document.body["spec"] if document else self.spec["taskSpec"]
-        given = parameters.given(self.spec.get("params"))
-        bindings = self._bindings(spec, parameters.task_values(parameters.specs(spec), given))
+        bindings = self._bindings(spec, parameters.task_values(parameters.specs(spec), self._given))
         if document is None:
             spec = _with_workspaces(spec, bindings, set(bindings))
         values = self._values(spec)
@@ -180,7 +179,7 @@ class _Run:
         reference = self.spec.get("pipelineRef")
         document = self.sources.resolve("Pipeline", reference) if reference else None
         spec = document.body["spec"] if document else self.spec["pipelineSpec"]
-        bindings = self._bindings(spec, parameters.given(self.spec.get("params")))
+        bindings = self._bindings(spec, self._given)
         values = parameters.pipeline_values(parameters.specs(spec), self._values(spec))
         context: dict[str, Value] = {
             "context.pipelineRun.name": self.name,
@@ -229,9 +228,13 @@ class _Run:
     def _line(self, text: str) -> str:
         return f"{self.path}: {self.name}: {text}"
 
+    @property
+    def _given(self) -> dict[str, Value]:
+        return parameters.given(self.spec.get("params"))
+
     def _values(self, spec: Mapping[str, Any]) -> dict[str, Value]:
         """The params given to the run, images of this catalog that nobody gave being looked for on this machine."""
-        values = parameters.given(self.spec.get("params"))
+        values = self._given
         declared = parameters.specs(spec)
         self.problems += [self._line(text) for text in parameters.problems(declared, values)]
         local, notices = images.local_defaults(declared, values, spec, self.sources.tree)

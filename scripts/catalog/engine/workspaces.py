@@ -11,6 +11,7 @@ import base64
 import binascii
 import os
 import posixpath
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ from catalog.engine.documents import Document, Documents
 FOLDER = "folder"
 """The key of a binding that ``--workspace name=folder`` made."""
 
+_LINE_BREAKS = re.compile(r"[\r\n]")
+"""Within base64 they are no error (Go's encoding/base64)."""
 _PROJECTED = {"configMap": ("ConfigMap", "name"), "secret": ("Secret", "secretName")}
 
 
@@ -37,9 +40,8 @@ def contents(document: Document) -> dict[str, bytes]:
     if document.kind == "Secret":
         coded, plain = body.get("data") or {}, body.get("stringData") or {}
     try:
-        # Line breaks within are no error (Go's encoding/base64).
-        decoded = {key: base64.b64decode("".join(text.splitlines()), validate=True) for key, text in coded.items()}
-    except (binascii.Error, AttributeError, TypeError, ValueError):
+        decoded = {key: base64.b64decode(_LINE_BREAKS.sub("", text), validate=True) for key, text in coded.items()}
+    except (binascii.Error, TypeError, ValueError):
         raise WorkspaceError(f"{document.title}: a value is not base64; plain text goes to stringData") from None
     return {**decoded, **{key: str(text).encode() for key, text in plain.items()}}
 

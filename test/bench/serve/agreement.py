@@ -223,9 +223,10 @@ def main() -> int:
                 file=sys.stderr,
                 flush=True,
             )
-    print(text(everything))
+    page = text(everything)
+    print(page)
     if given.docs:
-        PAGE.write_text(text(everything), encoding="utf-8")
+        PAGE.write_text(page, encoding="utf-8")
     return 3 if any(one.labels_differ for one in everything) else 0
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 from metric_gate.baseline_document import baseline_document
 from metric_gate.report_text import markdown
+from taskkit.canonical import is_json_object
 from taskkit.errors import UsageError
 from taskkit.gate_report import GateReport, approval_of
 from taskkit.model_directory import replacing
@@ -17,6 +17,7 @@ REPORT = "report.json"
 MARKDOWN = "report.md"
 NEXT_BASELINE = "baseline.yaml"
 
+# Of whatever schema version.
 _ALWAYS_THERE = {"schema_version", "verdict", "approved", "model_digest", "checks"}
 
 
@@ -41,19 +42,10 @@ def own_directory(directory: Path, model_directory: Path) -> Path:
     for entry in held:
         if entry.name not in (REPORT, MARKDOWN, NEXT_BASELINE) or entry.is_dir():
             raise UsageError(f"report-dir '{directory}' holds '{entry.name}', which is no report", own)
-    if held and not _is_report(directory / REPORT):
+    if held and not is_json_object(directory / REPORT, _ALWAYS_THERE):
         raise UsageError(f"report-dir '{directory}' holds '{held[0].name}', but no {REPORT} that the gate wrote",
                          f"{own}, or empty this one")  # fmt: skip
     return directory
-
-
-def _is_report(path: Path) -> bool:
-    """Whether a gate wrote it, of whatever schema version."""
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(document, dict) and document.keys() >= _ALWAYS_THERE
 
 
 def write_report(report: GateReport, manifest: ModelManifest, directory: Path) -> str:

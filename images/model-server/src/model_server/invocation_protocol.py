@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ from model_server.refusals import Problems, Refusal, Reply, decoded
 from model_server.row_protocol import RowProtocol
 from taskkit.model_signature import Column, Signature
 
+_LISTS = ("dataframe_records", "instances")
 _BESIDES = {"params", "parameters"}
 CSV = b"text/csv; charset=utf-8"
 
@@ -67,10 +68,13 @@ def _split(content: Any, names: Sequence[str]) -> list[Any]:
             for row in rows]  # fmt: skip
 
 
-def _records(content: Any, names: Sequence[str]) -> list[Any]:  # noqa: ARG001  one shape for all
-    if not isinstance(content, list):
-        raise Refusal(422, "dataframe_records must be a list of rows")
-    return content
+def _listed(kind: str) -> Callable[[Any, Sequence[str]], list[Any]]:
+    def read(content: Any, names: Sequence[str]) -> list[Any]:  # noqa: ARG001  one shape for all
+        if not isinstance(content, list):
+            raise Refusal(422, f"{kind} must be a list of rows")
+        return content
+
+    return read
 
 
 def _inputs(content: Any, names: Sequence[str]) -> list[Any]:
@@ -85,13 +89,7 @@ def _inputs(content: Any, names: Sequence[str]) -> list[Any]:
     return [dict(zip(content, row, strict=True)) for row in zip(*content.values(), strict=True)]
 
 
-def _instances(content: Any, names: Sequence[str]) -> list[Any]:  # noqa: ARG001
-    if not isinstance(content, list):
-        raise Refusal(422, "instances must be a list of rows")
-    return content
-
-
-_READERS = {"dataframe_split": _split, "dataframe_records": _records, "inputs": _inputs, "instances": _instances}
+_READERS = {"dataframe_split": _split, "inputs": _inputs, **{kind: _listed(kind) for kind in _LISTS}}
 
 
 class CsvProtocol:

@@ -87,7 +87,7 @@ class FitObserver:
 
     def begin(self, estimator: Any, arguments: Sequence[Any], named: dict[str, Any], method: str) -> FitRecord | None:
         """None where there is nothing to observe: an inner fit, another process, a kind that was seen often."""
-        if getattr(self._thread, "fitting", False) or os.getpid() != self._process:
+        if self._looks_away():
             return None
         self._thread.fitting = True
         with self._lock:
@@ -133,13 +133,17 @@ class FitObserver:
     def state_taken(self, estimator: Any) -> None:
         """Before a state is pickled: often the last time that an object that was changed after its fit is met."""
         kept = self._of(estimator)
-        if kept is None or getattr(self._thread, "fitting", False) or os.getpid() != self._process:
+        if kept is None or self._looks_away():
             return
         try:
             kept.record.saved = True
             kept.record.note_state(estimator)
         except Exception as error:  # noqa: BLE001
             self._note(error)
+
+    def _looks_away(self) -> bool:
+        """Within a fit of this thread, and in a process that was forked."""
+        return getattr(self._thread, "fitting", False) or os.getpid() != self._process
 
     def _of(self, estimator: Any) -> _Kept | None:
         kept = self._places.get(id(estimator))

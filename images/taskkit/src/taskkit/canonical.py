@@ -1,4 +1,4 @@
-"""Canonical JSON and digests.
+"""Canonical JSON and digests; and whether a file is a JSON document of ours.
 
 Canonical means here: UTF-8, keys sorted by code point, no white space, floats by their shortest decimal that reads
 back the same (Python's repr), no NaN and no infinity, one line feed at the end.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Collection
 from typing import Any, BinaryIO
 
 CHUNK = 1 << 20
@@ -38,3 +39,13 @@ def hash_file(path: str | os.PathLike[str]) -> tuple[str, int]:
     """(hex sha256, size in bytes) of a file. Raises OSError."""
     with open(path, "rb", buffering=0) as stream:
         return hash_stream(stream)
+
+
+def is_json_object(path: str | os.PathLike[str], keys: Collection[str]) -> bool:
+    """Whether a file is there and holds a JSON object with these keys, and maybe more."""
+    try:
+        with open(path, "rb") as stream:
+            document = json.load(stream)
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.keys() >= set(keys)

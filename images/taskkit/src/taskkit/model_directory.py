@@ -11,9 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
-from taskkit.canonical import digest_of, hash_file
+from taskkit.canonical import digest_of, hash_file, is_json_object
 from taskkit.confined_paths import relative_name
 from taskkit.errors import IntegrityError, TaskError
 from taskkit.model_manifest import MANIFEST, FileEntry, ModelManifest, parse_manifest
@@ -53,11 +51,7 @@ def file_entries(directory: Path) -> dict[str, FileEntry]:
 
 def is_model_directory(directory: Path) -> bool:
     """Whether sklearn-train made it: its model.json is a manifest, of whatever schema version."""
-    try:
-        document = msgspec.json.decode((directory / MANIFEST).read_bytes())
-    except (OSError, UnicodeDecodeError, RecursionError, msgspec.DecodeError):
-        return False
-    return isinstance(document, dict) and {"schema_version", "files", "estimator"} <= document.keys()
+    return is_json_object(directory / MANIFEST, {"schema_version", "files", "estimator"})
 
 
 def read_manifest(directory: Path) -> tuple[ModelManifest, str]:
